@@ -1,0 +1,70 @@
+"""Ask a LlavaVid model Listing 1's question about a picture or a video, as a stranger would.
+
+    python answer.py --model DIR --title "A cat looking up" --media cat.jpg [--max_new_tokens 160]
+
+Uses only `transformers` and the model folder: nothing of this repository is imported.
+"""
+
+import argparse
+from pathlib import Path
+
+SYSTEM = (
+    "You are an AI visual assistant, you are given a detailed description of a media, followed by "
+    "the actual media. Answer all questions as you are seeing the media"
+)
+# paper, Listing 1
+INTRO = 'The {kind} is titled "{title}".'
+QUESTION = (
+    "Analyze this {kind} deeply, then write scene by scene description of the {kind} and answer "
+    "the following questions. What percentage of viewers would like this {kind}, and what would be "
+    "the top-5 popular comments on this {kind}?."
+)
+VIDEO_SUFFIXES = {".mp4", ".mkv", ".webm", ".mov", ".avi"}
+
+
+def conversation(media: Path, title: str) -> list[dict]:
+    """Messages of one question about one file; the media stands after the text, as in Listing 1."""
+    kind = "video" if media.suffix.lower() in VIDEO_SUFFIXES else "image"
+    question = f"{INTRO.format(kind=kind, title=title)}\n{QUESTION.format(kind=kind)}"
+    return [
+        {"role": "system", "content": [{"type": "text", "text": SYSTEM}]},
+        {
+            "role": "user",
+            "content": [{"type": "text", "text": question}, {"type": kind, kind: str(media)}],
+        },
+    ]
+
+
+def main() -> None:
+    """Print the question and the model's answer for every --media file."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", required=True, help="model folder or Hub id")
+    parser.add_argument("--media", type=Path, action="append", required=True, help="repeatable")
+    parser.add_argument("--title", action="append", default=[], help="one per --media, in order")
+    parser.add_argument("--max_new_tokens", type=int, default=160)
+    args = parser.parse_args()
+
+    from transformers import AutoModel, AutoProcessor
+
+    model = AutoModel.from_pretrained(args.model, trust_remote_code=True).eval()
+    processor = AutoProcessor.from_pretrained(args.model, trust_remote_code=True)
+    for index, media in enumerate(args.media):
+        title = args.title[index] if index < len(args.title) else media.stem
+        messages = conversation(media, title)
+        inputs = processor.apply_chat_template(
+            messages,
+            add_generation_prompt=True,
+            tokenize=True,
+            return_dict=True,
+            return_tensors="pt",
+        )
+        tokens = model.generate(**inputs, max_new_tokens=args.max_new_tokens, do_sample=False)
+        answer = tokens[0, inputs["input_ids"].shape[1] :]
+        print(f"\n  file    {media.name}")
+        print(f"  asked   {messages[1]['content'][0]['text']}".replace("\n", "\n          "))
+        text = processor.tokenizer.decode(answer, skip_special_tokens=True).strip()
+        print(f"  answer  {text}".replace("\n", "\n          "))
+
+
+if __name__ == "__main__":
+    main()
