@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DUMPS = ROOT / "demo" / "dumps"
 # what one recipe of each size needs: (recipe, held-out samples that are evaluated)
 RECIPES = {"nano": ("demo.yaml", 8), "tiny": ("tiny.yaml", 2)}
+# said in full, so that accelerate neither asks nor warns about a missing configuration
+LAUNCH_ON_CPU = "--num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no --cpu"
 
 
 class StepFailed(Exception):
@@ -74,22 +76,13 @@ def build_dataset(out: Path) -> list[StepCost]:
         run_step(
             "dataset",
             "Dumps -> posts and comments kept by the paper's rules (every drop has one reason)\n"
-            "-> scenes, captions, colours -> instruction turns -> WebDataset shards and a manifest.",
+            "-> scenes, captions, colours -> instruction turns -> WebDataset shards, manifest.",
             [
-                command_of("blift"),
-                "build",
-                "--reddit-submissions",
-                DUMPS / "reddit_submissions.zst",
-                "--reddit-comments",
-                DUMPS / "reddit_comments.zst",
-                "--youtube",
-                DUMPS / "youtube.jsonl.gz",
-                "--media",
-                media,
-                "--preset",
-                "seed",
-                "--out",
-                build,
+                *(command_of("blift"), "build", "--preset", "seed"),
+                *("--reddit-submissions", DUMPS / "reddit_submissions.zst"),
+                *("--reddit-comments", DUMPS / "reddit_comments.zst"),
+                *("--youtube", DUMPS / "youtube.jsonl.gz"),
+                *("--media", media, "--out", build),
             ],
         ),
     ]
@@ -119,9 +112,11 @@ def evaluate(out: Path, model: Path, name: str, limit: int) -> StepCost:
     return run_step(
         f"evaluate {name}",
         "Comment perplexity and percent-liked error on items the model never trained on.",
-        [sys.executable, "-m", "trainer.evaluation", "behavior", "--model", model]
-        + ["--dataset", out / "blift" / "release", "--split", "test", "--limit", str(limit)]
-        + ["--out", out / f"results-{name}.json"],
+        [
+            *(sys.executable, "-m", "trainer.evaluation", "behavior", "--model", model),
+            *("--dataset", out / "blift" / "release", "--split", "test", "--limit", str(limit)),
+            *("--out", out / f"results-{name}.json"),
+        ],
     )
 
 
@@ -142,11 +137,12 @@ def train(out: Path, size: str) -> list[StepCost]:
         run_step(
             "train",
             "The same command trains the full model from Hub ids with trainer/recipes/blift.yaml.",
-            [command_of("accelerate"), "launch", "--num_processes", "1", "--num_machines", "1"]
-            + ["--mixed_precision", "no", "--dynamo_backend", "no", "--cpu"]
-            + ["trainer/sft.py", "--config", f"trainer/recipes/{recipe}"]
-            + ["--dataset", out / "blift" / "release"]
-            + ["--model_name_or_path", base, "--output_dir", model],
+            [
+                *(command_of("accelerate"), "launch", *LAUNCH_ON_CPU.split()),
+                *("trainer/sft.py", "--config", f"trainer/recipes/{recipe}"),
+                *("--dataset", out / "blift" / "release"),
+                *("--model_name_or_path", base, "--output_dir", model),
+            ],
         )
     )
     return [*costs, evaluate(out, model, "after", limit)]
@@ -219,7 +215,8 @@ def report(out: Path, rows: dict[str, int], costs: list[StepCost]) -> None:
     peak = max(*(cost.peak_gib for cost in costs), own_peak_gib())
     print(f"  {'all':<18}{sum(cost.seconds for cost in costs):>8.0f}{peak:>10.2f}")
     print("\nOpen the Space on this model:\n")
-    print(f"  {Path(sys.executable)} space/app.py --model {out / 'model'}\n".replace(f"{ROOT}/", ""))
+    command = f"{sys.executable} space/app.py --model {out / 'model'}"
+    print(f"  {command.replace(f'{ROOT}/', '')}\n")
 
 
 def own_peak_gib() -> float:
