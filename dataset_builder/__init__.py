@@ -1,0 +1,1 @@
+"""BLIFT dataset builder: raw Reddit and YouTube dumps to instruction-tuning shards."""

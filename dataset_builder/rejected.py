@@ -1,0 +1,24 @@
+"""The one exception by which a media item is turned away: a ledger reason and the value that did it."""
+
+from __future__ import annotations
+
+CORRUPT = "corrupt"
+NOT_MEDIA = "not_media"
+WRONG_KIND = "wrong_media_type"
+TOO_LARGE = "too_large"
+TOO_LONG = "too_long"
+LIMIT = "decode_limit"
+UNAVAILABLE = "unavailable"
+DURATION_UNKNOWN = "duration_unknown"
+DUPLICATE = "duplicate_media"
+NSFW = "nsfw_media"
+TOMBSTONE = "forgotten"
+
+
+class RejectedMedia(Exception):
+    """A media item that cannot be used; becomes a ledger row, never a log line only."""
+
+    def __init__(self, reason: str, value: str) -> None:
+        super().__init__(f"{reason}: {value}")
+        self.reason = reason
+        self.value = value[:200]

@@ -1,0 +1,102 @@
+"""Columns of every file the text stage writes, and the small records passed between stages.
+
+The Arrow schemas are the contract between the text half and the media half of this package:
+`work/text/posts.parquet` (POSTS), `work/text/comments.parquet` (COMMENTS), `ledger/*.parquet`
+(LEDGER). Times are seconds since 1970 UTC, durations seconds.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+REPLAY = pa.list_(
+    pa.struct([("start", pa.float64()), ("end", pa.float64()), ("value", pa.float64())])
+)
+
+POSTS = pa.schema(
+    [
+        ("id", pa.string()),  # sample id: "reddit-<id>" or "youtube-<id>"
+        ("source", pa.string()),  # reddit | youtube
+        ("media_type", pa.string()),  # image | video
+        ("native_id", pa.string()),
+        ("media_key", pa.string()),  # YouTube id for YouTube-hosted media, else native_id
+        ("subreddit", pa.string()),
+        ("url", pa.string()),
+        ("permalink", pa.string()),
+        ("title", pa.string()),
+        ("description", pa.string()),
+        ("channel", pa.string()),
+        ("brand", pa.string()),
+        ("created", pa.int64()),
+        ("duration", pa.float64()),
+        ("width", pa.int64()),
+        ("height", pa.int64()),
+        ("likes", pa.int64()),
+        ("views", pa.int64()),
+        ("score", pa.int64()),
+        ("num_comments", pa.int64()),
+        ("upvote_ratio", pa.float64()),
+        ("asr", pa.string()),
+        ("language", pa.string()),
+        ("category", pa.string()),
+        ("tags", pa.list_(pa.string())),
+        ("replay", REPLAY),
+        ("group_key", pa.string()),  # posts sharing it never land in two splits
+        ("split", pa.string()),  # train | validation | test
+    ]
+)
+
+COMMENTS = pa.schema(
+    [
+        ("post_id", pa.string()),  # POSTS.id
+        ("id", pa.string()),  # the source's own comment id
+        ("text", pa.string()),  # normalised, personal data replaced by placeholders
+        ("likes", pa.int64()),
+        ("rank", pa.int32()),  # 1 = top
+    ]
+)
+
+LEDGER = pa.schema(
+    [
+        ("stage", pa.string()),
+        ("kind", pa.string()),  # post | comment | media
+        ("id", pa.string()),  # POSTS.id, the source's comment id, or "<file>:<line>"
+        ("source", pa.string()),
+        ("media_type", pa.string()),
+        ("kept", pa.bool_()),
+        ("reason", pa.string()),
+        ("value", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class InputDigest:
+    """One input file as the manifest names it; `name` is the base name, never a local path."""
+
+    role: str  # reddit_submissions | reddit_comments | youtube | channels
+    name: str
+    bytes: int
+    sha256: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The manifest's row for this input."""
+        return {
+            "role": self.role,
+            "name": self.name,
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+        }
+
+
+@dataclass(frozen=True)
+class ReleaseSummary:
+    """What `finish` wrote: the Merkle root, samples per split, drops of the media stage."""
+
+    root: str
+    samples: dict[str, int]
+    comments: int
+    files: int
+    bytes: int
+    dropped: dict[str, int] = field(default_factory=dict)

@@ -1,0 +1,135 @@
+"""Settings of a build: the defaults and presets of blift.yaml plus `--set` overrides, frozen.
+
+`settings.reddit.min_words` reads one value. Unknown keys and wrong types are refused by name.
+"""
+
+import datetime
+import difflib
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dataset_builder.errors import UsageError
+
+FILE = Path(__file__).with_name("blift.yaml")
+
+
+class Section:
+    """Read-only attribute access to one section of the settings."""
+
+    def __init__(self, name: str, values: Mapping[str, Any]) -> None:
+        object.__setattr__(self, "_name", name)
+        object.__setattr__(self, "_values", dict(values))
+
+    def __getattr__(self, key: str) -> Any:
+        if key.startswith("__"):
+            raise AttributeError(key)
+        try:
+            return self._values[key]
+        except KeyError:
+            raise AttributeError(f"settings.{self._name} has no key {key!r}") from None
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        raise AttributeError(f"settings are frozen; cannot set {self._name}.{key} to {value!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Section, (self._name, self._values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The section as plain values."""
+        return dict(self._values)
+
+
+class Settings:
+    """All sections of one build, by attribute; `preset` names where they came from."""
+
+    def __init__(self, preset: str, tree: Mapping[str, Mapping[str, Any]]) -> None:
+        self.preset = preset
+        self._sections = {name: Section(name, values) for name, values in tree.items()}
+
+    def __getattr__(self, name: str) -> Section:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self._sections[name]
+        except KeyError:
+            raise AttributeError(f"settings has no section {name!r}") from None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The settings as the manifest records them."""
+        return {
+            "preset": self.preset,
+            **{name: section.as_dict() for name, section in self._sections.items()},
+        }
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of the settings."""
+        text = json.dumps(self.as_dict(), sort_keys=True, ensure_ascii=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def load_settings(preset: str, overrides: Sequence[str]) -> Settings:
+    """The preset's settings with `dotted.key=value` overrides applied (values are YAML).
+
+    Raises UsageError for an unknown preset or key, or a value of another type.
+    """
+    document = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    tree: dict[str, dict[str, Any]] = document["settings"]
+    presets: dict[str, dict[str, Any]] = document["presets"]
+    if preset not in presets:
+        raise UsageError(f"unknown preset {preset!r}; blift.yaml has {', '.join(sorted(presets))}")
+    defaults = {section: dict(values) for section, values in tree.items()}
+    for key, value in presets[preset].items():
+        _assign(tree, defaults, key, value)
+    for item in overrides:
+        key, equals, text = item.partition("=")
+        if not equals:
+            raise UsageError(f"--set {item!r}: expected KEY=VALUE, for example reddit.min_words=3")
+        _assign(tree, defaults, key.strip(), _yaml(key, text))
+    return Settings(preset, tree)
+
+
+def _yaml(key: str, text: str) -> Any:
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"--set {key}={text!r}: not a YAML value ({error})") from error
+    # YAML reads 2018-01-01 as a date; the settings keep days as text
+    return value.isoformat() if isinstance(value, datetime.date) else value
+
+
+def _assign(
+    tree: dict[str, dict[str, Any]], defaults: Mapping[str, Mapping[str, Any]], key: str, value: Any
+) -> None:
+    section, _, name = key.partition(".")
+    if section not in tree or name not in tree[section]:
+        known = list(_keys(defaults))
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
+        raise UsageError(f"unknown setting {key!r}; {hint}")
+    expected = defaults[section][name]
+    if not _fits(expected, value):
+        raise UsageError(
+            f"setting {key}={value!r}: expected a value like {expected!r} (or null); "
+            "see dataset_builder/blift.yaml"
+        )
+    tree[section][name] = value
+
+
+def _keys(tree: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    return (f"{section}.{name}" for section, values in tree.items() for name in values)
+
+
+def _fits(expected: Any, value: Any) -> bool:
+    """Null is always accepted, as is anything where the default is null."""
+    if expected is None or value is None:
+        return True
+    if isinstance(expected, bool) or isinstance(value, bool):
+        return isinstance(expected, bool) and isinstance(value, bool)
+    if isinstance(expected, int | float):
+        return isinstance(value, int | float)
+    return isinstance(value, type(expected))
