@@ -1,0 +1,1 @@
+"""Staging of what is published: one folder per Hub repository, checked before it leaves."""
