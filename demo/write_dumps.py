@@ -21,7 +21,7 @@ from dump_source import DROPPED, SourcePost, read_posts, read_strays
 from dump_videos import video_row
 
 HERE = Path(__file__).resolve().parent
-LEVEL = 19
+LEVEL = 12
 # the published dumps are written with `--long=31`: readers must allow 2 GiB windows
 WINDOW_LOG = 31
 
