@@ -1,4 +1,4 @@
-"""The one exception by which a media item is turned away: a ledger reason and the value that did it."""
+"""The one exception that turns a media item away: a ledger reason and the value that did it."""
 
 from __future__ import annotations
 
