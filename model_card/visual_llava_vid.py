@@ -1,0 +1,245 @@
+"""Visual tokens of LlavaVid: the tower, the context token, the content tokens, slot by slot."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.models.blip_2.modeling_blip_2 import Blip2VisionModel
+from transformers.models.instructblip.modeling_instructblip import InstructBlipVisionModel
+
+from .configuration_llava_vid import LlavaVidConfig, pooling_kernel
+from .slots_llava_vid import Slot, media_lengths, resolve_slots
+
+
+@dataclass
+class LlavaVidFeaturesOutput(BaseModelOutputWithPooling):
+    """Visual tokens. last_hidden_state: raw tower tokens [frames, (1+)N, C]; pooler_output: one
+    tensor [frames * (1+n), H] per slot; context_tokens, content_tokens: per frame of every slot."""
+
+    context_tokens: torch.FloatTensor | None = None
+    content_tokens: torch.FloatTensor | None = None
+
+
+def build_vision_tower(config: LlavaVidConfig) -> nn.Module:
+    """The tower of `config.vision_config`, randomly initialised."""
+    vision = config.vision_config
+    # AutoModel refuses these two although they are complete models.
+    for tower_class in (InstructBlipVisionModel, Blip2VisionModel):
+        if vision.model_type == tower_class.config_class.model_type:
+            tower = tower_class._from_config(vision)
+            if config.vision_feature == "raw":
+                # The stream in front of this norm is used; LLaMA-VID has no weights for it.
+                tower.post_layernorm = nn.Identity()
+            return tower
+    return AutoModel.from_config(vision)
+
+
+def _prompts(
+    input_ids: torch.Tensor | None, attention_mask: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    if input_ids is None:
+        raise ValueError(
+            "visual inputs came without qformer_input_ids: the context token needs the user's "
+            "text; use processor.apply_chat_template, which returns them"
+        )
+    return input_ids, torch.ones_like(input_ids) if attention_mask is None else attention_mask
+
+
+def _stream_before_norm(tower: nn.Module, pixel_values: torch.Tensor) -> torch.Tensor:
+    """Output of the tower's last block: what its final norm would see."""
+    stacks = [m for m in tower.modules() if isinstance(m, nn.ModuleList) and len(m) > 0]
+    if not stacks:
+        raise ValueError(
+            f"vision_feature is 'raw' but {type(tower).__name__} has no list of blocks: "
+            "use vision_feature='last'"
+        )
+    caught: list[torch.Tensor] = []
+    handle = stacks[0][-1].register_forward_hook(
+        lambda _module, _args, output: caught.append(
+            output[0] if isinstance(output, tuple) else output
+        )
+    )
+    try:
+        tower(pixel_values)
+    finally:
+        handle.remove()
+    return caught[-1]
+
+
+class VisualTokens:
+    """The vision half of `LlavaVidModel`, as a mixin: its parameters keep the names of the original
+    checkpoint (`vlm_att_*`, `mm_projector`), so they live on the model itself."""
+
+    config: LlavaVidConfig
+    vision_tower: nn.Module
+    qformer: nn.Module
+    vlm_att_query: nn.Parameter
+    vlm_att_ln: nn.LayerNorm
+    vlm_att_projector: nn.Linear
+    vlm_att_key_projector: nn.Linear
+    vlm_att_val_projector: nn.Linear
+    mm_projector: nn.Sequential
+
+    def encode_frames(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        """Tower tokens [F, (1+)N, C] of frames [F, 3, H, W], in chunks of `frame_chunk_size`.
+
+        Give them back as `image_features` / `video_features` to ask many questions about frames
+        that were encoded once.
+        """
+        if pixel_values.ndim != 4 or not pixel_values.is_floating_point():
+            raise ValueError(
+                f"frames are {pixel_values.dtype} of shape {tuple(pixel_values.shape)}: expected "
+                "floating point [frames, 3, height, width]; use the processor to make them"
+            )
+        with torch.set_grad_enabled(self.config.train_vision_tower and torch.is_grad_enabled()):
+            chunks = pixel_values.split(self.config.frame_chunk_size)
+            return torch.cat([self._tower_tokens(chunk) for chunk in chunks])
+
+    def _tower_tokens(self, pixel_values: torch.Tensor) -> torch.Tensor:
+        tower = self.vision_tower
+        pixel_values = pixel_values.to(self.vlm_att_ln.weight.dtype)
+        if self.config.vision_feature == "last":
+            tokens = tower(pixel_values).last_hidden_state
+        elif isinstance(tower, (InstructBlipVisionModel, Blip2VisionModel)):
+            tokens = tower.encoder(inputs_embeds=tower.embeddings(pixel_values)).last_hidden_state
+        else:
+            tokens = _stream_before_norm(tower, pixel_values)
+        if tokens.ndim == 4:  # a feature map [F, C, h, w]
+            tokens = tokens.flatten(2).transpose(1, 2)
+        return tokens
+
+    def _patches(self, features: torch.Tensor) -> torch.Tensor:
+        """The rows of `features` that are patches: CLS (row 0) is left out where there is one."""
+        tokens, patches = features.shape[1], self.config.num_patches
+        has_cls = self.config.vision_feature_select_strategy == "default"
+        if has_cls and tokens == patches + 1:
+            return features[:, 1:]
+        if tokens != patches:
+            raise ValueError(
+                f"a frame has {tokens} visual tokens: expected {patches} patches"
+                f"{' (or one more, CLS)' if has_cls else ''}; check the image size of the "
+                "processor and num_patches of the config"
+            )
+        return features
+
+    def content_tokens(self, features: torch.Tensor) -> torch.Tensor:
+        """[F, n, H]: patches pooled (mean, grid or none), then the projector."""
+        patches = self._patches(features)
+        if self.config.compress_type == "mean":
+            return self.mm_projector(patches.mean(dim=1, keepdim=True))
+        kernel = pooling_kernel(self.config.compress_type, patches.shape[1])
+        if kernel is not None:
+            side = int(patches.shape[1] ** 0.5)
+            grid = patches.transpose(1, 2).unflatten(2, (side, side))
+            grid = nn.functional.avg_pool2d(grid, kernel_size=kernel, stride=kernel)
+            patches = grid.flatten(2).transpose(1, 2)
+        return self.mm_projector(patches)
+
+    def context_tokens(
+        self,
+        features: torch.Tensor,
+        keys: torch.Tensor,
+        qformer_input_ids: torch.Tensor,
+        qformer_attention_mask: torch.Tensor,
+    ) -> torch.Tensor:
+        """[F, 1, H]: text-guided attention of every frame for its prompt row.
+
+        features [F, (1+)N, C] (CLS only for the Q-Former), keys [F, N, C]; one prompt per frame.
+        """
+        queries = self.vlm_att_query.expand(features.shape[0], -1, -1)
+        query_mask = qformer_attention_mask.new_ones(queries.shape[:2])
+        hidden = self.qformer(
+            input_ids=qformer_input_ids,
+            attention_mask=torch.cat([query_mask, qformer_attention_mask], dim=1),
+            query_embeds=queries,
+            # Normalised for the Q-Former only; keys and values below are the raw features.
+            encoder_hidden_states=self.vlm_att_ln(features),
+        ).last_hidden_state[:, : queries.shape[1]]
+        text_queries = self.vlm_att_projector(hidden)
+        scores = text_queries @ keys.transpose(1, 2) / keys.shape[-1] ** 0.5
+        attended = scores.softmax(dim=-1) @ self._patches(features)
+        return self.vlm_att_val_projector(attended.mean(dim=1, keepdim=True))
+
+    def _slot_tokens(
+        self,
+        features: torch.Tensor,
+        lengths: Sequence[int],
+        slots: Sequence[Slot],
+        prompts: tuple[torch.Tensor, torch.Tensor],
+    ) -> LlavaVidFeaturesOutput:
+        """Tokens [frames * (1+n), H] of every slot; equal (media, prompt) pairs are made once."""
+        features = features.to(self.vlm_att_ln.weight.dtype)
+        starts = [sum(lengths[:i]) for i in range(len(lengths))]
+        pairs = list(dict.fromkeys((slot.media, slot.prompt) for slot in slots))
+        frames = [starts[m] + f for m, _ in pairs for f in range(lengths[m])]
+        rows = [p for m, p in pairs for _ in range(lengths[m])]
+        frame_index = torch.tensor(frames, device=features.device)
+        row_index = torch.tensor(rows, device=features.device)
+        keys = self.vlm_att_key_projector(self._patches(features))
+        content = self.content_tokens(features)[frame_index]
+        step = self.config.frame_chunk_size
+        context = torch.cat(
+            [
+                self.context_tokens(features[f], keys[f], prompts[0][r], prompts[1][r])
+                for f, r in zip(frame_index.split(step), row_index.split(step), strict=True)
+            ]
+        )
+        merged = torch.cat([context, content], dim=1)  # context first, per frame
+        parts = merged.split([lengths[m] for m, _ in pairs])
+        tokens = {pair: part.flatten(0, 1) for pair, part in zip(pairs, parts, strict=True)}
+        return LlavaVidFeaturesOutput(
+            last_hidden_state=features,
+            pooler_output=[tokens[slot.media, slot.prompt] for slot in slots],
+            context_tokens=context,
+            content_tokens=content,
+        )
+
+    def get_image_features(
+        self,
+        pixel_values: torch.Tensor | None = None,
+        qformer_input_ids: torch.Tensor | None = None,
+        qformer_attention_mask: torch.Tensor | None = None,
+        image_slots: torch.Tensor | None = None,
+        image_features: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> LlavaVidFeaturesOutput:
+        """Visual tokens of images: `pooler_output` holds [1 + n, H] per slot.
+
+        pixel_values [images, 3, H, W] (or image_features from `encode_frames`); prompts
+        [prompts, L]; image_slots [slots, 3] = (row, image, prompt); without slots image k goes
+        with prompt k, and a single image (or prompt) with every prompt (or image).
+        """
+        features = self.encode_frames(pixel_values) if image_features is None else image_features
+        prompts = _prompts(qformer_input_ids, qformer_attention_mask)
+        slots = resolve_slots(image_slots, len(features), len(prompts[0]), "image")
+        return self._slot_tokens(features, [1] * len(features), slots, prompts)
+
+    def get_video_features(
+        self,
+        pixel_values_videos: torch.Tensor | None = None,
+        qformer_input_ids: torch.Tensor | None = None,
+        qformer_attention_mask: torch.Tensor | None = None,
+        video_num_frames: torch.Tensor | None = None,
+        video_slots: torch.Tensor | None = None,
+        video_features: torch.Tensor | None = None,
+        **kwargs: Any,
+    ) -> LlavaVidFeaturesOutput:
+        """Visual tokens of videos: `pooler_output` holds [frames * (1 + n), H] per slot.
+
+        pixel_values_videos: the frames of all videos [sum frames, 3, H, W] with video_num_frames
+        [videos], or [videos, frames, 3, H, W]; or features [sum frames, (1+)N, C], given as
+        video_features or in place of the pixels (pre-extracted long videos).
+        """
+        given = pixel_values_videos if video_features is None else video_features
+        given, lengths = media_lengths(given, video_num_frames)
+        features = given if given.ndim == 3 else self.encode_frames(given)
+        prompts = _prompts(qformer_input_ids, qformer_attention_mask)
+        slots = resolve_slots(video_slots, len(lengths), len(prompts[0]), "video")
+        return self._slot_tokens(features, lengths, slots, prompts)
+
+
+__all__ = ["LlavaVidFeaturesOutput", "VisualTokens", "build_vision_tower"]

@@ -1,0 +1,94 @@
+"""Shared by the model tests: the code of `model_card/` as Auto classes load it, and the goldens."""
+
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers.dynamic_module_utils import get_class_from_dynamic_module
+
+ROOT = Path(__file__).resolve().parents[1]
+MODEL_CARD = ROOT / "model_card"
+GOLDENS = ROOT.parent / "shared" / "goldens" / "llama_vid"
+needs_goldens = pytest.mark.skipif(
+    not GOLDENS.is_dir(), reason="the reference goldens (../shared/goldens) are not here"
+)
+VISION = {
+    "model_type": "instructblip_vision_model",
+    "hidden_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 4,
+    "intermediate_size": 279,
+    "image_size": 56,
+    "patch_size": 14,
+}
+QFORMER = {
+    "model_type": "instructblip_qformer",
+    "vocab_size": 183,
+    "hidden_size": 48,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "intermediate_size": 96,
+    "encoder_hidden_size": 64,
+}
+TEXT = {
+    "model_type": "llama",
+    "vocab_size": 640,
+    "hidden_size": 96,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 160,
+    "rms_norm_eps": 1e-5,
+    "max_position_embeddings": 4096,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+
+
+@cache
+def code(name: str) -> Any:
+    """An object of `model_card/`, as "file.Name"."""
+    return get_class_from_dynamic_module(name, str(MODEL_CARD))
+
+
+def tiny_config(attention: str = "eager", **fields: Any) -> Any:
+    """The size of the goldens' model."""
+    parts = {"vision_config": VISION, "qformer_config": QFORMER, "text_config": TEXT}
+    config = code("configuration_llava_vid.LlavaVidConfig")(
+        **{**{k: dict(v) for k, v in parts.items()}, "num_query_tokens": 8, **fields}
+    )
+    config._attn_implementation = attention
+    return config
+
+
+def tiny_model(attention: str = "eager", seed: int = 0, **fields: Any) -> Any:
+    """A random model of the goldens' size, in eval mode."""
+    torch.manual_seed(seed)
+    config = tiny_config(attention, **fields)
+    return code("modeling_llava_vid.LlavaVidForConditionalGeneration")(config).eval()
+
+
+def assembled_tiny(out: Path) -> Path:
+    """`assemble.py --size tiny`, run as a user runs it."""
+    subprocess.run(
+        [sys.executable, str(MODEL_CARD / "assemble.py"), "--size", "tiny", "--out", str(out)],
+        check=True,
+        capture_output=True,
+    )
+    return out
+
+
+def golden_case(name: str) -> dict[str, torch.Tensor]:
+    return load_file(GOLDENS / "cases" / f"{name}.safetensors")
+
+
+@cache
+def golden_weights() -> dict[str, torch.Tensor]:
+    """The reference's tensors under LlavaVid's names, mapped by the converter's table."""
+    source = load_file(GOLDENS / "reference_state_dict.safetensors")
+    return code("checkpoint_names.assembled_tensors")(source)
