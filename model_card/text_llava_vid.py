@@ -166,8 +166,7 @@ class Template:
                     pieces.append(Piece("text", run, tuple(run_answers)))
                 inside = any(a <= start and position <= b for a, b in answers)
                 pieces.append(Piece(control, token, ((0, len(token)),) if inside else ()))
-                run: str = ""
-        run_answers: list[tuple[int, int]] = []
+                run, run_answers = "", []
                 continue
             text = texts[int(seal[1])] if seal else token
             for a, b in answers:
