@@ -98,7 +98,7 @@ def inspect(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def scenes(request: dict[str, Any]) -> dict[str, Any]:
-    """Scenes of a video; keyframes `k00.jpg`… and, where a rewrite is needed, `video.mp4` in `out`."""
+    """Scenes of a video; leaves keyframes `k00.jpg`… and perhaps `video.mp4` in `out`."""
     path, limits, out = Path(request["path"]), request["limits"], Path(request["out"])
     content = _content(path, limits)
     rules = SceneRules(**request["rules"])
@@ -113,6 +113,7 @@ def scenes(request: dict[str, Any]) -> dict[str, Any]:
         for index, frame in enumerate(frames):
             image = _fit(frame.to_image())
             (out / f"k{index:02d}.jpg").write_bytes(encode_jpeg(image))
+    publishable_mp4(path, content, out / "video.mp4")
     signatures = [signature(_rgb(frame)) for frame in result.signature_frames]
     ends = [*(result.times[end] for _, end in found[:-1]), request["duration"]]
     return {
@@ -122,7 +123,6 @@ def scenes(request: dict[str, Any]) -> dict[str, Any]:
         ],
         "bad_packets": result.bad_packets,
         "signatures": [_as_list(sig) for sig in signatures],
-        "rewritten": publishable_mp4(path, content, out / "video.mp4"),
     }
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import datasets
 import pyarrow as pa
 
-from dataset_builder.sample import JSON_FEATURES
+from dataset_builder.sample_fields import JSON_FEATURES
 
 ARROW = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
 

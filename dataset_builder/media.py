@@ -170,24 +170,22 @@ def _examine(
                 facts |= decoder.scenes(file.path, out, facts["duration"], rules)
         except RejectedMedia as rejected:
             facts |= {"reason": rejected.reason, "value": rejected.value}
-        store.write(_record(sha256, file.bytes, facts), out)
+        store.write(_facts(sha256, file.bytes, facts), out)
 
 
-def _record(sha256: str, size: int, facts: dict[str, Any]) -> MediaRecord:
-    return MediaRecord.from_json(
-        {
-            "sha256": sha256,
-            "bytes": size,
-            "reason": facts.get("reason"),
-            "value": facts.get("value"),
-            "kind": facts.get("kind"),
-            "width": facts.get("width"),
-            "height": facts.get("height"),
-            "duration": facts.get("duration"),
-            "has_audio": facts.get("has_audio", False),
-            "scenes": facts.get("scenes", []),
-            "signatures": facts.get("signatures", []),
-            "rewritten": facts.get("rewritten", False),
-            "bad_packets": facts.get("bad_packets", 0),
-        }
-    )
+def _facts(sha256: str, size: int, found: dict[str, Any]) -> dict[str, Any]:
+    """The record's fields that examination fills; the store adds its files."""
+    return {
+        "sha256": sha256,
+        "bytes": size,
+        "reason": found.get("reason"),
+        "value": found.get("value"),
+        "kind": found.get("kind"),
+        "width": found.get("width"),
+        "height": found.get("height"),
+        "duration": found.get("duration"),
+        "has_audio": found.get("has_audio", False),
+        "scenes": found.get("scenes", []),
+        "signatures": found.get("signatures", []),
+        "bad_packets": found.get("bad_packets", 0),
+    }

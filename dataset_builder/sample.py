@@ -9,50 +9,10 @@ from typing import Any
 
 from dataset_builder.annotate.tags import CAPTION_STAND_IN, caption_from
 from dataset_builder.media_record import MediaRecord
+from dataset_builder.sample_fields import JSON_FEATURES
 from dataset_builder.settings import Settings
 from dataset_builder.turns import SYSTEM, intro_text, make_turns, posted_text
 
-# the json member: name -> Hugging Face dtype, a nested list, or a list of structs
-STRING, INTEGER, REAL = "string", "int64", "float64"
-JSON_FEATURES: dict[str, Any] = {
-    "id": STRING,
-    "source": STRING,
-    "media_type": STRING,
-    "subreddit": STRING,
-    "url": STRING,
-    "permalink": STRING,
-    "title": STRING,
-    "channel": STRING,
-    "brand": STRING,
-    "created": STRING,
-    "duration": REAL,
-    "width": INTEGER,
-    "height": INTEGER,
-    "likes": INTEGER,
-    "views": INTEGER,
-    "score": INTEGER,
-    "upvote_ratio": REAL,
-    "percent_liked": REAL,
-    "asr": STRING,
-    "scenes": [
-        {
-            "start": REAL,
-            "end": REAL,
-            "caption": STRING,
-            "foreground_colors": [STRING],
-            "background_colors": [STRING],
-            "tone": STRING,
-            "tags": [STRING],
-        }
-    ],
-    "comments": [{"text": STRING, "likes": INTEGER}],
-    "replay": [{"start": REAL, "end": REAL, "value": REAL}],
-    "annotators": [{"field": STRING, "name": STRING, "version": STRING}],
-    "media_sha256": STRING,
-    "system": STRING,
-    "intro": STRING,
-    "turns": [{"task": STRING, "question": STRING, "answer": STRING}],
-}
 COPIED = ("subreddit", "url", "permalink", "title", "channel", "brand", "likes", "views", "score")
 
 

@@ -161,11 +161,11 @@ def pick_frames(
     offset = stream.start_time or 0
     position = -1.0
     frames: Iterator[VideoFrame] = iter(())
+    chosen: VideoFrame | None = None
     for target in times:
         if position < 0 or target - position > 2.0:  # nearer frames are cheaper to decode up to
             container.seek(offset + int(target / base), stream=stream, backward=True)
             frames = container.decode(stream)
-        chosen: VideoFrame | None = None
         for frame in frames:
             if frame.pts is None:
                 continue
@@ -173,8 +173,9 @@ def pick_frames(
             position = float((frame.pts - offset) * base)
             if position >= target - 1e-4:
                 break
-        if chosen is not None:
-            yield chosen
+        if chosen is None:
+            raise RejectedMedia(CORRUPT, f"no frame decodes at {target:.3f} s")
+        yield chosen  # the last frame that decoded, where none came after it
 
 
 def _decoded(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,95 +18,54 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builder.atomic import atomic_file, write_atomic
+from dataset_builder.blob import BLOB, Blob
 from dataset_builder.features import metadata_schema
-from dataset_builder.ustar import BLOCK, END, header, padding
+from dataset_builder.ustar import BLOCK, padding, write_tar
 
 SPLITS = ("train", "validation", "test")
-COPY_BYTES = 1 << 20
+# work/samples/{split}.parquet: samples in shard order, media by reference
+PACKED = pa.schema(
+    [
+        ("key", pa.string()),
+        ("tar_bytes", pa.int64()),
+        ("json", pa.binary()),
+        ("media", pa.map_(pa.string(), BLOB)),
+    ]
+)
 
 
 @dataclass(frozen=True)
-class Blob:
-    """Content of one member: bytes at hand, or a file of known size and hash."""
+class ShardTask:
+    """One tar and its metadata file: rows [first, first + count) of a packed-samples file."""
 
-    size: int
-    sha256: str
-    data: bytes | None
-    path: Path | None
-
-    @classmethod
-    def of(cls, data: bytes) -> Blob:
-        return cls(len(data), hashlib.sha256(data).hexdigest(), data, None)
-
-    def blocks(self) -> Iterator[bytes]:
-        """The content; raises OSError where the file changed its size meanwhile."""
-        if self.data is not None:
-            yield self.data
-            return
-        assert self.path is not None
-        left = self.size
-        with self.path.open("rb") as file:
-            while block := file.read(COPY_BYTES):
-                left -= len(block)
-                yield block
-        if left:
-            raise OSError(f"{self.path} changed while it was packed: {-left:+} bytes; run again")
-
-
-@dataclass(frozen=True)
-class PackedSample:
-    """A sample ready to write: members in order ("json" first), metadata row."""
-
-    key: str
-    members: tuple[tuple[str, Blob], ...]
-    row: dict[str, Any]
-
-    def tar_bytes(self) -> int:
-        return sum(BLOCK + blob.size + len(padding(blob.size)) for _, blob in self.members)
-
-
-@dataclass(frozen=True)
-class ShardPlan:
-    """One tar and its metadata file, by paths inside the release."""
-
+    samples: Path
+    first: int
+    count: int
     path: str
     metadata: str
-    samples: tuple[PackedSample, ...]
-
-    def digest(self) -> str:
-        """SHA-256 over every member's name and content hash, and the metadata rows."""
-        found = hashlib.sha256(self.path.encode())
-        for sample in self.samples:
-            for extension, blob in sample.members:
-                found.update(f"{sample.key}.{extension}:{blob.size}:{blob.sha256}\n".encode())
-            found.update(encode_json(sample.row))
-        return found.hexdigest()
+    release: Path
+    state: Path
 
 
 @dataclass(frozen=True)
 class ReleaseFile:
-    """One file of a release as the manifest lists it; `samples` is None for README.md."""
+    """One file of a release as the manifest lists it."""
 
     path: str
     bytes: int
     sha256: str
-    samples: int | None
+    samples: int
 
 
-def plan_shards(split: str, samples: Iterable[PackedSample], max_bytes: int) -> list[ShardPlan]:
-    """Cut a split's samples into shards of at most `max_bytes` (a larger sample stands alone)."""
-    shards: list[list[PackedSample]] = []
-    size = 0
-    for sample in sorted(samples, key=lambda s: shard_order(s.key)):
-        if not shards or size + sample.tar_bytes() > max_bytes:
-            shards.append([])
-            size = 0
-        shards[-1].append(sample)
-        size += sample.tar_bytes()
-    return [
-        ShardPlan(f"data/{split}-{at:05d}.tar", f"metadata/{split}-{at:05d}.parquet", tuple(shard))
-        for at, shard in enumerate(shards)
-    ]
+def packed_row(key: str, json_data: bytes, media: dict[str, Blob]) -> dict[str, Any]:
+    """A row of PACKED; members keep the order json, then `media`."""
+    sizes = [len(json_data), *(blob.size for blob in media.values())]
+    return {
+        "key": key,
+        "tar_bytes": sum(BLOCK + size + len(padding(size)) for size in sizes),
+        "json": json_data,
+        "media": [(name, blob.__dict__) for name, blob in media.items()],
+    }
 
 
 def shard_order(key: str) -> str:
@@ -114,23 +73,59 @@ def shard_order(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def write_shard(plan: ShardPlan, release: Path, state: Path) -> list[ReleaseFile]:
-    """Write the tar and metadata of `plan` unless both are already there as planned."""
-    note = state / f"{Path(plan.path).stem}.json"
-    digest = plan.digest()
-    done = _finished(note, digest, release)
-    if done is not None:
-        return done
-    tar = _write_tar(plan, release / plan.path)
-    rows = [{**sample.row, "shard": plan.path} for sample in plan.samples]
-    table = write_metadata(rows, release / plan.metadata)
-    files = [
-        ReleaseFile(plan.path, *tar, len(plan.samples)),
-        ReleaseFile(plan.metadata, *table, len(plan.samples)),
+def plan_shards(
+    split: str, samples: Path, release: Path, state: Path, max_bytes: int
+) -> list[ShardTask]:
+    """Cut a split into shards of at most `max_bytes` (a larger sample stands alone)."""
+    sizes = pq.read_table(samples, columns=["tar_bytes"]).column(0).to_pylist()
+    starts: list[int] = []
+    filled = 0
+    for at, size in enumerate(sizes):
+        if not starts or filled + size > max_bytes:
+            starts.append(at)
+            filled = 0
+        filled += size
+    ends = [*starts[1:], len(sizes)]
+    return [
+        ShardTask(
+            samples=samples,
+            first=first,
+            count=end - first,
+            path=f"data/{split}-{at:05d}.tar",
+            metadata=f"metadata/{split}-{at:05d}.parquet",
+            release=release,
+            state=state,
+        )
+        for at, (first, end) in enumerate(zip(starts, ends, strict=True))
     ]
-    state.mkdir(parents=True, exist_ok=True)
+
+
+def run_shard_task(task: ShardTask) -> None:
+    """Write the tar and metadata of `task` unless both are already there as planned."""
+    rows = _rows(task)
+    digest = _plan_digest(task, rows)
+    note = state_note(task.state, task.path)
+    if _finished(note, digest, task.release):
+        return
+    tar = _write_tar(rows, task.release / task.path)
+    metadata = [{**json.loads(row["json"]), "shard": task.path} for row in rows]
+    table = write_metadata(metadata, task.release / task.metadata)
+    files = [
+        ReleaseFile(task.path, *tar, task.count),
+        ReleaseFile(task.metadata, *table, task.count),
+    ]
+    task.state.mkdir(parents=True, exist_ok=True)
     write_atomic(note, encode_json({"plan": digest, "files": [f.__dict__ for f in files]}))
-    return files
+
+
+def state_note(state: Path, path: str) -> Path:
+    """Where the build remembers what it wrote as shard `path`."""
+    return state / f"{Path(path).stem}.json"
+
+
+def read_note(note: Path) -> list[ReleaseFile]:
+    """The files of a written shard."""
+    return [ReleaseFile(**entry) for entry in json.loads(note.read_bytes())["files"]]
 
 
 def write_metadata(rows: Sequence[dict[str, Any]], path: Path) -> tuple[int, str]:
@@ -144,45 +139,54 @@ def write_metadata(rows: Sequence[dict[str, Any]], path: Path) -> tuple[int, str
 
 
 def encode_json(value: Any) -> bytes:
-    """Canonical JSON: the same value gives the same bytes."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=False)
-    return text.encode("utf-8", "backslashreplace")
+    """JSON bytes, keys in the order given; the same value gives the same bytes."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "backslashreplace")  # a lone surrogate becomes its JSON escape
 
 
-def _write_tar(plan: ShardPlan, path: Path) -> tuple[int, str]:
-    """Write the tar; returns its bytes and sha256."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    found, size = hashlib.sha256(), 0
-    with atomic_file(path) as file:
-        for block in _tar_blocks(plan.samples):
-            file.write(block)
-            found.update(block)
-            size += len(block)
-    return size, found.hexdigest()
+def _rows(task: ShardTask) -> list[dict[str, Any]]:
+    """The packed rows of one shard; other row groups are not read."""
+    with pq.ParquetFile(task.samples) as file:
+        rows: list[dict[str, Any]] = []
+        at = 0
+        for group in range(file.num_row_groups):
+            size = file.metadata.row_group(group).num_rows
+            if at < task.first + task.count and at + size > task.first:
+                low, high = max(0, task.first - at), task.first + task.count - at
+                rows += file.read_row_group(group).slice(low, min(high, size) - low).to_pylist()
+            at += size
+    return rows
 
 
-def _tar_blocks(samples: Sequence[PackedSample]) -> Iterator[bytes]:
-    for sample in samples:
-        for extension, blob in sample.members:
-            yield header(f"{sample.key}.{extension}", blob.size)
-            yield from blob.blocks()
-            yield padding(blob.size)
-    yield END
+def _plan_digest(task: ShardTask, rows: Sequence[dict[str, Any]]) -> str:
+    """SHA-256 over the name, size and content hash of every member."""
+    found = hashlib.sha256(task.path.encode())
+    for row in rows:
+        found.update(f"{row['key']}:{len(row['json'])}\n".encode() + row["json"])
+        for name, blob in row["media"]:
+            found.update(f"\n{name}:{blob['size']}:{blob['sha256']}\n".encode())
+    return found.hexdigest()
 
 
-def _finished(note: Path, digest: str, release: Path) -> list[ReleaseFile] | None:
-    """The files of a shard written before by the same plan, if they are still what they were."""
-    if not note.is_file():
-        return None
-    state = json.loads(note.read_bytes())
-    if state["plan"] != digest:
-        return None
-    files = [ReleaseFile(**entry) for entry in state["files"]]
-    for file in files:
+def _write_tar(rows: Sequence[dict[str, Any]], path: Path) -> tuple[int, str]:
+    return write_tar((member for row in rows for member in _members(row)), path)
+
+
+def _members(row: dict[str, Any]) -> Iterator[tuple[str, int, Iterator[bytes]]]:
+    yield f"{row['key']}.json", len(row["json"]), iter([row["json"]])
+    for extension, blob in row["media"]:
+        yield f"{row['key']}.{extension}", blob["size"], Blob(**blob).blocks()
+
+
+def _finished(note: Path, digest: str, release: Path) -> bool:
+    """Whether a shard written before by the same plan is still what it was."""
+    if not note.is_file() or json.loads(note.read_bytes())["plan"] != digest:
+        return False
+    for file in read_note(note):
         path = release / file.path
         if not path.is_file() or path.stat().st_size != file.bytes:
-            return None
+            return False
         with path.open("rb") as opened:
             if hashlib.file_digest(opened, "sha256").hexdigest() != file.sha256:
-                return None
-    return files
+                return False
+    return True

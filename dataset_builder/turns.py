@@ -112,7 +112,7 @@ def make_turns(
 
 def describe_scenes(scenes: Sequence[Mapping[str, Any]]) -> str:
     """One line per scene that has anything to say, numbered; "" where none has."""
-    lines = []
+    lines: list[str] = []
     for scene in scenes:
         text = describe_scene(scene)
         if text:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
+
+from dataset_builder.atomic import atomic_file
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
@@ -52,6 +56,18 @@ def padding(size: int) -> bytes:
     return bytes(-size % BLOCK)
 
 
+def write_tar(members: Iterator[tuple[str, int, Iterator[bytes]]], path: Path) -> tuple[int, str]:
+    """Write (name, size, blocks) members as a tar; returns its bytes and sha256."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    found, size = hashlib.sha256(), 0
+    with atomic_file(path) as file:
+        for block in _tar_blocks(members):
+            file.write(block)
+            found.update(block)
+            size += len(block)
+    return size, found.hexdigest()
+
+
 def read_members(file: BinaryIO) -> Iterator[Member]:
     """Members of a tar of regular ustar files. Raises ValueError at anything else, by offset.
 
@@ -76,6 +92,14 @@ def read_members(file: BinaryIO) -> Iterator[Member]:
             raise ValueError(f"member {name!r} at byte {at} is cut off")
         yield Member(name, at + BLOCK, size)
         at += BLOCK + size + -size % BLOCK
+
+
+def _tar_blocks(members: Iterator[tuple[str, int, Iterator[bytes]]]) -> Iterator[bytes]:
+    for name, size, blocks in members:
+        yield header(name, size)
+        yield from blocks
+        yield padding(size)
+    yield END
 
 
 def _checked_size(block: bytes, at: int) -> int:

@@ -1,0 +1,157 @@
+"""The media half of a build: kept posts and comments in, a whole release folder out.
+
+posts.parquet, comments.parquet -> media rules -> duplicates -> annotations -> samples -> shards,
+metadata, card, manifest, ledger. Every step keeps its results on disk under `work/`.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from dataset_builder.annotate.registry import AnnotatorChoice, choose_annotators
+from dataset_builder.annotate.run import (
+    annotation_tasks,
+    read_results,
+    results_folder,
+    run_annotation_task,
+)
+from dataset_builder.atomic import sweep_partials
+from dataset_builder.comment_table import Comments
+from dataset_builder.decoder import DecodeLimits
+from dataset_builder.errors import BuildError
+from dataset_builder.manifest import NAME
+from dataset_builder.media import record_folder
+from dataset_builder.media_ledger import comment_rows, post_rows, write_media_ledger
+from dataset_builder.media_record import RecordStore
+from dataset_builder.merge_media import merge_posts, same_looking_posts
+from dataset_builder.pack import Material, pack_split
+from dataset_builder.release_files import close_release, write_shards
+from dataset_builder.schema import InputDigest, ReleaseSummary
+from dataset_builder.select_media import POST_COLUMNS, Selection, select
+from dataset_builder.settings import Settings
+from dataset_builder.shards import SPLITS, ReleaseFile
+from dataset_builder.tasks import run_tasks
+
+
+def finish(
+    build_dir: Path,
+    media_dir: Path | None,
+    settings: Settings,
+    inputs: list[InputDigest],
+    workers: int,
+) -> ReleaseSummary:
+    """Make `build_dir`/release from `build_dir`/work/text. `media_dir` None: no media in it."""
+    work, release = build_dir / "work", build_dir / "release"
+    records = record_folder(work, settings)
+    _tidy(build_dir, records)
+    posts = pq.read_table(work / "text" / "posts.parquet")
+    comments = Comments(work / "text" / "comments.parquet")
+    light = posts.select(POST_COLUMNS).to_pylist()
+    selection = select(light, media_dir, records, settings, workers)
+    ledger = _drop_duplicates(light, comments, selection, settings)
+    chosen, absent = choose_annotators(settings)
+    results = _annotate(selection, chosen, work, records, settings, workers)
+    tier = tier_of(media_dir, settings)
+    store = RecordStore(records)
+    material = Material(posts, comments, selection, results, store, settings, tier)
+    packed, counts = _pack(material, work / "samples")
+    # from here on the old release is incomplete: its manifest goes first and comes back last
+    (release / NAME).unlink(missing_ok=True)
+    files = write_shards(packed, release, work / "shards", settings, workers)
+    facts = {
+        "tier": tier,
+        "annotators": [choice.as_row() for choice in chosen] if selection.records else [],
+        "absent": absent,
+        "images": counts["image"],
+        "videos": counts["video"],
+        "comments": counts["comments"],
+    }
+    write_media_ledger(chain(selection.media_rows, *ledger), build_dir / "ledger")
+    root = close_release(files, release, facts, inputs, settings)
+    return _summary(root, files, counts["comments"], selection)
+
+
+def tier_of(media_dir: Path | None, settings: Settings) -> str:
+    """`full`, `metadata` (comments without media) or `ids`. Raises BuildError at another name."""
+    tier = settings.shards.tier
+    if tier not in ("full", "ids"):
+        raise BuildError(f"shards.tier={tier!r}: expected full or ids")
+    if tier == "full" and (media_dir is None or not settings.media.required):
+        return "metadata"
+    return tier
+
+
+def _tidy(build_dir: Path, records: Path) -> None:
+    """Remove what a killed run left half done."""
+    for folder in (build_dir / "work", build_dir / "release", build_dir / "ledger"):
+        sweep_partials(folder)
+    shutil.rmtree(records / "scratch", ignore_errors=True)
+
+
+def _drop_duplicates(
+    light: Sequence[Mapping[str, Any]], comments: Comments, selection: Selection, settings: Settings
+) -> tuple[Iterator[dict[str, Any]], Iterator[dict[str, Any]]]:
+    """Merge posts with the same media; returns the ledger's rows of posts and comments."""
+    by_id = {post["id"]: post for post in light}
+    groups = same_looking_posts(light, selection, settings)
+    post_drops, comment_drops = merge_posts(groups, by_id, comments, settings)
+    selection.drops |= post_drops
+    for post in post_drops:
+        selection.records.pop(post)
+    return (
+        post_rows(light, selection.drops),
+        comment_rows(comments, by_id, selection.drops, comment_drops, set(post_drops)),
+    )
+
+
+def _annotate(
+    selection: Selection,
+    chosen: Sequence[AnnotatorChoice],
+    work: Path,
+    records: Path,
+    settings: Settings,
+    workers: int,
+) -> list[tuple[AnnotatorChoice, dict[str, Any]]]:
+    """Run every chosen annotator over media it has not seen, and read all results."""
+    media, limits = selection.media(), DecodeLimits.from_settings(settings)
+    results = []
+    for choice in chosen:
+        tasks = annotation_tasks(choice, media, work, records, limits)
+        run_tasks(run_annotation_task, tasks, workers, settings.build.executor, choice.field)
+        results.append((choice, read_results(results_folder(work, choice, records))))
+    return results
+
+
+def _pack(material: Material, folder: Path) -> tuple[dict[str, Path], Counter[str]]:
+    """Packed samples of every split that has any, and their counts."""
+    by_split: dict[str, list[str]] = {split: [] for split in SPLITS}
+    ids = material.posts.column("id").to_pylist()
+    for post, split in zip(ids, material.posts.column("split").to_pylist(), strict=True):
+        if post not in material.selection.drops:
+            by_split[split].append(post)
+    packed: dict[str, Path] = {}
+    counts: Counter[str] = Counter()
+    for split, chosen in by_split.items():
+        if chosen:
+            packed[split] = folder / f"{split}.parquet"
+            counts.update(pack_split(material, chosen, packed[split]))
+    return packed, counts
+
+
+def _summary(
+    root: str, files: Sequence[ReleaseFile], comments: int, selection: Selection
+) -> ReleaseSummary:
+    tars = [file for file in files if file.path.endswith(".tar")]
+    samples: Counter[str] = Counter()
+    for tar in tars:
+        samples[tar.path.removeprefix("data/").rsplit("-", 1)[0]] += tar.samples
+    dropped = Counter(reason for reason, _ in selection.drops.values())
+    size = sum(file.bytes for file in files)
+    return ReleaseSummary(root, dict(samples), comments, len(files), size, dict(dropped))

@@ -1,0 +1,68 @@
+"""The last steps of a build: shards of every split, the card, the manifest, nothing else left."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dataset_builder.atomic import write_atomic
+from dataset_builder.dataset_card import CardFacts, render_card
+from dataset_builder.manifest import CARD, NAME, make_manifest, merkle_root, write_manifest
+from dataset_builder.schema import InputDigest
+from dataset_builder.settings import Settings
+from dataset_builder.shards import (
+    ReleaseFile,
+    plan_shards,
+    read_note,
+    run_shard_task,
+    state_note,
+)
+from dataset_builder.tasks import run_tasks
+
+MEGABYTE = 1_000_000
+
+
+def write_shards(
+    packed: Mapping[str, Path], release: Path, state: Path, settings: Settings, workers: int
+) -> list[ReleaseFile]:
+    """Write the tars and metadata of every split in `packed` (split -> packed samples)."""
+    most = int(settings.shards.max_mb * MEGABYTE)
+    tasks = [
+        task
+        for split, samples in packed.items()
+        for task in plan_shards(split, samples, release, state, most)
+    ]
+    run_tasks(run_shard_task, tasks, workers, settings.build.executor, "shards")
+    return [file for task in tasks for file in read_note(state_note(state, task.path))]
+
+
+def close_release(
+    files: Sequence[ReleaseFile],
+    release: Path,
+    facts: Mapping[str, Any],
+    inputs: Sequence[InputDigest],
+    settings: Settings,
+) -> str:
+    """Write card and manifest, remove files of earlier builds; returns the Merkle root."""
+    root = merkle_root(files)
+    card = render_card(files, CardFacts(preset=settings.preset, root=root, **facts))
+    write_atomic(release / CARD, card)
+    listed = [*files, card_entry(card)]
+    _remove_others(release, {file.path for file in listed} | {NAME})
+    known = {key: facts[key] for key in ("tier", "annotators", "absent")}
+    write_manifest(make_manifest(listed, inputs, settings.as_dict(), known), release)
+    return root
+
+
+def card_entry(card: bytes) -> ReleaseFile:
+    """The manifest's row for the card."""
+    return ReleaseFile(CARD, len(card), hashlib.sha256(card).hexdigest(), 0)
+
+
+def _remove_others(release: Path, wanted: set[str]) -> None:
+    """Files of a build with other settings would be loaded by the card's patterns."""
+    for path in sorted(p for p in release.rglob("*") if p.is_file()):
+        if path.relative_to(release).as_posix() not in wanted:
+            path.unlink()

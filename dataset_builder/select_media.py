@@ -1,0 +1,151 @@
+"""The media rules: which posts have a usable file, and why the others do not.
+
+Posts stay in Arrow; what is held per post is its id, its file's record and the reason it fell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dataset_builder.media import (
+    MediaFolder,
+    longest_allowed,
+    loosest,
+    media_tasks,
+    read_verdicts,
+    run_media_task,
+)
+from dataset_builder.media_record import MediaRecord
+from dataset_builder.rejected import DURATION_UNKNOWN, TOO_LONG, UNAVAILABLE, WRONG_KIND
+from dataset_builder.settings import Settings
+from dataset_builder.tasks import run_tasks
+
+POST_COLUMNS = ["id", "source", "media_type", "native_id", "media_key", "duration", "created"]
+Drop = tuple[str, str]
+
+
+@dataclass
+class Selection:
+    """`records` and `paths` of usable media by post id; `drops` of posts; `media_rows` for the
+    ledger, one per looked-up item."""
+
+    records: dict[str, MediaRecord] = field(default_factory=dict)
+    paths: dict[str, Path] = field(default_factory=dict)
+    drops: dict[str, Drop] = field(default_factory=dict)
+    media_rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def media(self) -> dict[str, Path]:
+        """sha256 -> a file with that content."""
+        return {record.sha256: self.paths[post] for post, record in self.records.items()}
+
+
+def select(
+    posts: Sequence[Mapping[str, Any]],
+    media_dir: Path | None,
+    records: Path,
+    settings: Settings,
+    workers: int,
+) -> Selection:
+    """Look up, examine and judge the media of `posts`; without a folder only lengths are judged."""
+    selection = Selection()
+    if media_dir is None:
+        for post in posts:
+            _judge_length(post, None, selection, settings)
+        return selection
+    found = _look_up(posts, MediaFolder(media_dir))
+    wanted: dict[Path, list[float | None]] = {}
+    for post in posts:
+        path = found[post["id"]]
+        if path is not None:
+            wanted.setdefault(path, []).append(longest_allowed(post["source"], settings))
+    limits = {path: loosest(values) for path, values in wanted.items()}
+    tasks = media_tasks(limits, records, settings)
+    run_tasks(run_media_task, tasks, workers, settings.build.executor, "media")
+    verdicts = read_verdicts(tasks)
+    for post in posts:
+        path = found[post["id"]]
+        _judge(post, path, verdicts.get(path) if path else None, selection, settings)
+    selection.media_rows = list(_media_rows(posts, found, verdicts))
+    return selection
+
+
+def _look_up(posts: Sequence[Mapping[str, Any]], folder: MediaFolder) -> dict[str, Path | None]:
+    return {p["id"]: folder.find(p["id"], p["native_id"], p["media_key"]) for p in posts}
+
+
+def _judge(
+    post: Mapping[str, Any],
+    path: Path | None,
+    record: MediaRecord | None,
+    selection: Selection,
+    settings: Settings,
+) -> None:
+    """Enter one post as usable or dropped. The order is the order of the rules."""
+    drop: Drop | None = None
+    if path is None or record is None:
+        drop = (UNAVAILABLE, post["media_key"] or post["native_id"])
+    elif record.reason is not None:
+        drop = (record.reason, record.value or "")
+    elif record.kind != post["media_type"]:
+        drop = (WRONG_KIND, f"the file is {_a(record.kind)}, the post's media {post['media_type']}")
+    if drop is None:
+        assert path is not None
+        assert record is not None
+        if _judge_length(post, record, selection, settings):
+            selection.records[post["id"]] = record
+            selection.paths[post["id"]] = path
+    elif settings.media.required:
+        selection.drops[post["id"]] = drop
+    else:
+        _judge_length(post, None, selection, settings)
+
+
+def _judge_length(
+    post: Mapping[str, Any], record: MediaRecord | None, selection: Selection, settings: Settings
+) -> bool:
+    """Apply the length rules to a video; the file's own length counts before the dump's."""
+    if post["media_type"] != "video":
+        return True
+    duration = record.duration if record else post["duration"]
+    longest = longest_allowed(post["source"], settings)
+    if duration is None and longest is not None and settings.media.duration_unknown == "drop":
+        selection.drops[post["id"]] = (DURATION_UNKNOWN, f"limit {longest:g} s")
+        return False
+    if duration is not None and longest is not None and duration > longest:
+        selection.drops[post["id"]] = (TOO_LONG, str(duration))
+        return False
+    return True
+
+
+def _media_rows(
+    posts: Sequence[Mapping[str, Any]],
+    found: Mapping[str, Path | None],
+    verdicts: Mapping[Path, MediaRecord],
+) -> Iterator[dict[str, Any]]:
+    """One ledger row per looked-up item: several posts may show one video."""
+    seen: set[tuple[str, str]] = set()
+    for post in posts:
+        key = (post["source"], post["media_key"] or post["native_id"])
+        if key in seen:
+            continue
+        seen.add(key)
+        path = found[post["id"]]
+        record = verdicts.get(path) if path else None
+        reason = UNAVAILABLE if record is None else record.reason
+        yield {
+            "stage": "media",
+            "kind": "media",
+            "id": key[1],
+            "source": post["source"],
+            "media_type": post["media_type"],
+            "kept": reason is None,
+            "reason": reason,
+            "value": key[1] if record is None else record.value or record.sha256,
+        }
+
+
+def _a(kind: str | None) -> str:
+    return {"image": "an image", "video": "a video"}.get(kind or "", "nothing known")
