@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import Any
 
 import yaml
 
@@ -66,19 +67,19 @@ def front_matter(files: Sequence[ReleaseFile], has_media: bool, samples: int) ->
         for split in SPLITS
         if any(f.path.startswith(f"data/{split}-") for f in files)
     ]
-    block = {
+    block: dict[str, Any] = {
         "pretty_name": "BLIFT",
         "language": ["en"],
         "license": "other",
         "task_categories": ["image-text-to-text", "video-text-to-text"],
         "tags": ["webdataset", "behavior", "comments", "instruction-tuning"],
         "size_categories": [_size_category(samples)],
-        "configs": [{"config_name": "default", "default": True, "data_files": data_files}],
-        "dataset_info": {
-            "config_name": "default",
-            "features": shard_features(has_media)._to_yaml_list(),
-        },
     }
+    if data_files:  # a build that kept nothing has nothing to load
+        config = {"config_name": "default", "default": True, "data_files": data_files}
+        features = shard_features(has_media)._to_yaml_list()
+        block["configs"] = [config]
+        block["dataset_info"] = {"config_name": "default", "features": features}
     return yaml.safe_dump(block, sort_keys=False, allow_unicode=False)
 
 

@@ -36,6 +36,7 @@ from dataset_builder.videos import (
 
 # the machine's trouble, never the file's fault: the build stops instead of dropping the file
 MACHINE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE})
+READY = "ready"
 AUDIO_RATE = 16_000
 KEYFRAME_PIXELS = 1280 * 720  # enough for any captioner, small enough to keep
 
@@ -47,6 +48,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints spoils no answer
     base = _address_space()
+    print(READY, file=answers, flush=True)  # the libraries' own loading is no file's time
     for line in sys.stdin:
         request = json.loads(line)
         _limit(base, request["limits"])

