@@ -1,0 +1,150 @@
+"""Reading sharded PyTorch checkpoints and writing safetensors, one tensor in memory at a time."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from safetensors import safe_open
+
+DTYPE_NAMES = {
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.float64: "F64",
+    torch.int64: "I64",
+    torch.int32: "I32",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One tensor of a checkpoint file."""
+
+    name: str
+    file: Path
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+
+def open_shard(path: Path) -> Mapping[str, torch.Tensor]:
+    """Tensors of one file, mapped into memory rather than read where the format allows.
+
+    `.bin` and `.pth` are loaded with weights_only=True: a checkpoint is data, never code.
+    """
+    if path.suffix == ".safetensors":
+        handle = safe_open(str(path), framework="pt")
+        return _LazyTensors(handle)
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except RuntimeError:  # files in the old, non-zip format cannot be mapped
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(loaded, dict) and isinstance(loaded.get("model"), dict):
+        loaded = loaded["model"]
+    if not isinstance(loaded, dict) or not all(
+        isinstance(v, torch.Tensor) for v in loaded.values()
+    ):
+        raise ValueError(f"{path} is not a dict of tensors: expected a PyTorch state dict")
+    return loaded
+
+
+class _LazyTensors(Mapping[str, torch.Tensor]):
+    """A safetensors file as a mapping; tensors are read when they are asked for."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+        self._names = list(handle.keys())
+
+    def __getitem__(self, name: str) -> torch.Tensor:
+        return self._handle.get_tensor(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def shard_files(folder: Path) -> list[Path]:
+    """Weight files of a model folder, in order. Raises ValueError where the index names one that
+    is not there, or where there is none."""
+    for pattern, single in (
+        ("pytorch_model.bin.index.json", "pytorch_model.bin"),
+        ("model.safetensors.index.json", "model.safetensors"),
+    ):
+        index = folder / pattern
+        if index.is_file():
+            names = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+            files = [folder / name for name in sorted(set(names))]
+            missing = [file.name for file in files if not file.is_file()]
+            if missing:
+                raise ValueError(f"{index.name} names {missing} but {folder} does not hold them")
+            return files
+        if (folder / single).is_file():
+            return [folder / single]
+    raise ValueError(
+        f"{folder} holds no weights: expected pytorch_model*.bin or model*.safetensors"
+    )
+
+
+def list_tensors(files: Sequence[Path], rename: Callable[[str], str] = str) -> list[Source]:
+    """Names, shapes and types of all tensors; `rename` turns a file's names into checkpoint names.
+
+    Raises ValueError for a name that occurs twice.
+    """
+    found: dict[str, Source] = {}
+    for file in files:
+        shard = open_shard(file)
+        for key in shard:
+            name, tensor = rename(key), shard[key]
+            if name in found:
+                raise ValueError(
+                    f"tensor {name!r} is in {found[name].file.name} and {file.name}: expected once"
+                )
+            found[name] = Source(name, file, tuple(tensor.shape), tensor.dtype)
+    return list(found.values())
+
+
+def write_safetensors(
+    path: Path,
+    header: Mapping[str, tuple[tuple[int, ...], torch.dtype]],
+    tensor_of: Callable[[str], torch.Tensor],
+) -> int:
+    """Streams tensors into a safetensors file; returns its bytes of tensor data.
+
+    The library's own writer copies a whole shard; here one tensor is held at a time.
+    """
+    entries: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    offset = 0
+    for name, (shape, dtype) in header.items():
+        size = torch.Size(shape).numel() * dtype.itemsize
+        entries[name] = {
+            "dtype": DTYPE_NAMES[dtype],
+            "shape": list(shape),
+            "data_offsets": [offset, offset + size],
+        }
+        offset += size
+    text = json.dumps(entries, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    partial = path.with_name(path.name + ".part")
+    with partial.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name, (shape, dtype) in header.items():
+            tensor = tensor_of(name)
+            if tuple(tensor.shape) != tuple(shape) or tensor.dtype != dtype:
+                raise ValueError(
+                    f"{name} is {tensor.dtype} {tuple(tensor.shape)}: expected {dtype} {shape}"
+                )
+            _write_tensor(file, tensor)
+    partial.replace(path)
+    return offset
+
+
+def _write_tensor(file: BinaryIO, tensor: torch.Tensor) -> None:
+    flat = tensor.detach().contiguous().flatten()
+    file.write(memoryview(flat.view(torch.uint8).numpy()))
+
+
+__all__ = ["Source", "list_tensors", "open_shard", "shard_files", "write_safetensors"]
