@@ -16,6 +16,19 @@ import yaml
 from dataset_builder.errors import UsageError
 
 FILE = Path(__file__).with_name("blift.yaml")
+# how a build runs, not what it makes: none of these may change a byte of the release
+MACHINE = frozenset(
+    f"build.{key}"
+    for key in (
+        "decoder_memory_gb",
+        "executor",
+        "keep_work",
+        "memory_mb",
+        "partitions",
+        "slurm_partition",
+        "slurm_time",
+    )
+)
 
 
 class Section:
@@ -60,14 +73,15 @@ class Settings:
             raise AttributeError(f"settings has no section {name!r}") from None
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings as the manifest records them."""
-        return {
-            "preset": self.preset,
-            **{name: section.as_dict() for name, section in self._sections.items()},
-        }
+        """The settings as the manifest records them: without those of the machine (MACHINE)."""
+        tree: dict[str, Any] = {"preset": self.preset}
+        for name, section in self._sections.items():
+            values = section.as_dict().items()
+            tree[name] = {key: value for key, value in values if f"{name}.{key}" not in MACHINE}
+        return tree
 
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON of the settings."""
+        """SHA-256 of the canonical JSON of `as_dict`."""
         text = json.dumps(self.as_dict(), sort_keys=True, ensure_ascii=True)
         return hashlib.sha256(text.encode()).hexdigest()
 

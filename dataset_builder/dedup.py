@@ -1,0 +1,182 @@
+"""Near-duplicate comments of one post: TF-IDF cosine, greedy by rank, exactly as scikit-learn.
+
+Equals, per post, `TfidfVectorizer()` (lower case, `\\b\\w\\w+\\b`, smooth idf, L2) and a loop that
+drops a comment whose cosine with a better ranked kept one reaches the threshold. Here whole
+batches of posts become one sparse matrix whose columns are (post, token) pairs, so that one
+product gives every post's cosines. Cosines are compared at nine decimals: a tie such as 3/5 must
+not hang on the order of a sum.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+TOKEN = re.compile(r"(?u)\b\w\w+\b")
+DECIMALS = 9
+BATCH = 16_384
+# byte -> lower-cased byte when it belongs to a word, else 0; bytes over 127 are parts of words,
+# because such texts were split into their tokens beforehand
+_WORD = np.zeros(256, np.uint8)
+for _byte in b"abcdefghijklmnopqrstuvwxyz0123456789_":
+    _WORD[_byte] = _byte
+for _byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZ":
+    _WORD[_byte] = _byte + 32
+_WORD[128:] = np.arange(128, 256)
+_SHORT = 16  # tokens up to here are two machine words; longer ones are numbered in a table
+
+
+@dataclass(frozen=True)
+class Near:
+    """Comment `index` is dropped for its cosine with the kept comment `of`."""
+
+    index: int
+    of: int
+    cosine: float
+
+
+def near_duplicates(
+    posts: Sequence[int] | NDArray[np.int64],
+    texts: Sequence[str],
+    threshold: float,
+    idf: Mapping[str, float] | None = None,
+) -> Iterator[Near]:
+    """Comments to drop, in order. `posts` numbers each text's post; equal numbers stand together
+    and texts of a post are ranked best first. `idf` is the corpus' table, else each post its own.
+    """
+    numbers = np.asarray(posts, np.int64)
+    edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(texts)]
+    start = 0
+    for edge, following in zip(edges[1:], [*edges[2:], None], strict=True):
+        if following is None or following - start > BATCH:
+            if edge > start:
+                part = numbers[start:edge] - numbers[start]
+                for near in _batch(part, texts[start:edge], threshold, idf):
+                    yield Near(near.index + start, near.of + start, near.cosine)
+            start = edge
+
+
+def _batch(
+    posts: NDArray[np.int64],
+    texts: Sequence[str],
+    threshold: float,
+    idf: Mapping[str, float] | None,
+) -> Iterator[Near]:
+    matrix = _weights(posts, texts, idf)
+    cosines = (matrix @ matrix.T).tocoo()
+    left, right = cosines.row, cosines.col
+    values = np.round(cosines.data, DECIMALS)
+    pick = (left < right) & (values >= threshold)
+    left, right, values = left[pick], right[pick], values[pick]
+    order = np.lexsort((left, right))
+    dropped: dict[int, None] = {}
+    for i, j, value in zip(left[order], right[order], values[order], strict=True):
+        if int(i) not in dropped and int(j) not in dropped:
+            dropped[int(j)] = None
+            yield Near(int(j), int(i), float(value))
+
+
+def _weights(
+    posts: NDArray[np.int64], texts: Sequence[str], idf: Mapping[str, float] | None
+) -> sparse.csr_array:
+    """L2-normalised TF-IDF rows; columns are distinct (post, token) pairs."""
+    rows, low, high = _tokens(texts)
+    cells, counts = _count(posts, rows, low, high)
+    row, column = cells.row, cells.column
+    if idf is None:
+        size = np.bincount(posts)[posts]  # comments in the post of each comment
+        document_frequency = np.bincount(column)[column]
+        weight = np.log((1 + size[row]) / (1 + document_frequency)) + 1
+    else:
+        names = [token for text in texts for token in TOKEN.findall(text.lower())]
+        known = np.array([idf[name] for name in names])
+        weight = known[cells.first]
+    data = counts * weight
+    norm = np.sqrt(np.bincount(row, data * data, minlength=len(texts)))
+    shape = (len(texts), int(column.max()) + 1 if len(column) else 1)
+    return sparse.csr_array((data / norm[row], (row, column)), shape=shape)
+
+
+@dataclass(frozen=True)
+class _Cells:
+    """Non-zero cells: comment, (post, token) column, and one occurrence of the token."""
+
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    first: NDArray[np.int64]
+
+
+def _count(
+    posts: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    low: NDArray[np.uint64],
+    high: NDArray[np.uint64],
+) -> tuple[_Cells, NDArray[np.int64]]:
+    """Group token occurrences into cells; exact, whatever the hash used for sorting."""
+    post = posts[rows].astype(np.uint64)
+    key = _mix(low, high, post)
+    order = np.argsort(key, kind="stable")  # stable: rows stay ascending within one token
+    new = _differs(order, low, high, post)
+    if not np.array_equal(new, _differs(order, key)):  # two tokens met in one hash
+        order = np.lexsort((rows, post, high, low))
+        new = _differs(order, low, high, post)
+    row = rows[order]
+    token = np.cumsum(new) - 1
+    cell = new.copy()
+    cell[1:] |= row[1:] != row[:-1]
+    starts = np.flatnonzero(cell)
+    counts = np.diff(np.append(starts, len(order)))
+    return _Cells(row[starts], token[starts], order[starts]), counts
+
+
+def _differs(order: NDArray[np.int64], *keys: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """True where an entry, in this order, differs from the one before it in any key."""
+    new = np.zeros(len(order), bool)
+    new[:1] = True
+    for key in keys:
+        ordered = key[order]
+        new[1:] |= ordered[1:] != ordered[:-1]
+    return new
+
+
+def _mix(*values: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """One 64-bit hash of several columns (the finaliser of splitmix64 between them)."""
+    key = np.zeros(len(values[0]), np.uint64)
+    for value in values:
+        key = (key ^ value) * np.uint64(0x9E3779B97F4A7C15)
+        key ^= key >> np.uint64(29)
+    return key
+
+
+def _tokens(
+    texts: Sequence[str],
+) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
+    """(comment, low, high) of every token in order; low and high name the token exactly."""
+    encoded = [
+        (text if text.isascii() else " ".join(TOKEN.findall(text.lower()))).encode()
+        for text in texts
+    ]
+    ends = np.cumsum(np.fromiter((len(item) + 1 for item in encoded), np.int64, len(encoded)))
+    joined = b"\n".join([*encoded, b"\0" * (2 * _SHORT)])
+    buffer = _WORD[np.frombuffer(joined, np.uint8)]
+    edge = np.flatnonzero(np.diff((buffer != 0).view(np.int8), prepend=0))
+    start, stop = edge[::2], edge[1::2]
+    length = stop - start
+    long_enough = length > 1
+    start, length = start[long_enough], length[long_enough]
+    rows = np.searchsorted(ends, start, side="right")
+    windows = np.lib.stride_tricks.sliding_window_view(buffer, 8)
+    low = windows[start].view("<u8").ravel() & _MASK[np.minimum(length, 8)]
+    high = windows[start + 8].view("<u8").ravel() & _MASK[np.clip(length - 8, 0, 8)]
+    table: dict[bytes, int] = {}
+    for index in np.flatnonzero(length > _SHORT):
+        token = buffer[start[index] : start[index] + length[index]].tobytes()
+        # no UTF-8 text holds bytes of 255, so this cannot be a short token
+        low[index], high[index] = table.setdefault(token, len(table)), np.uint64(2**64 - 1)
+    return rows, low, high
+
+
+_MASK = np.array([(1 << (8 * size)) - 1 for size in range(9)], np.uint64)

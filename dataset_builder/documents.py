@@ -1,0 +1,95 @@
+"""Records of files that Python reads one by one: YouTube exports and the authors' release."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from dataset_builder import authors
+from dataset_builder.ndjson import BATCH_ROWS, BOM, Tally, ahead, is_parquet, loads
+from dataset_builder.streams import Budget, decompressed, line_blocks
+
+DOCUMENT_BYTES = 256 << 20  # a JSON document (not line by line) is read whole
+Numbered = tuple[dict[str, Any], int]
+
+
+def records(path: Path, budget: Budget, tally: Tally) -> Iterator[Numbered]:
+    """JSON objects of the file with their line: one a line, one document, or Parquet rows.
+
+    Lines that hold no object are added to `tally`.
+    """
+    if is_parquet(path):
+        number = 0
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=BATCH_ROWS // 16):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield row, number
+        return
+    whole = _document(path, budget)
+    if whole is not None:
+        yield from whole
+        return
+    for block in ahead(line_blocks(decompressed(path, budget), budget.line)):
+        if block.too_long:
+            tally.add(block.first, b"", f"longer than build.max_line_mb ({block.too_long} B)")
+            continue
+        for number, line in enumerate(block.data.split(b"\n"), block.first):
+            if line.strip():
+                try:
+                    yield loads(line.removeprefix(BOM)), number
+                except ValueError as error:
+                    tally.add(number, line, str(error))
+
+
+def _document(path: Path, budget: Budget) -> list[Numbered] | None:
+    """The objects of a file that is one JSON value, else None.
+
+    Only a file whose first two lines are no objects by themselves is tried as a whole.
+    """
+    lines = _first_lines(path, budget, 2)
+    if not lines or any(_is_object(line) for line in lines):
+        return None
+    text = b"".join(_head(path, budget, DOCUMENT_BYTES))
+    try:
+        value = json.loads(text.removeprefix(BOM))
+    except (ValueError, RecursionError):
+        return None
+    items = value if isinstance(value, list) else [value]
+    return [(item, 1) for item in items if isinstance(item, dict)]
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        loads(line.removeprefix(BOM))
+    except ValueError:
+        return False
+    return True
+
+
+def _first_lines(path: Path, budget: Budget, count: int) -> list[bytes]:
+    block = next(iter(line_blocks(_head(path, budget, 1 << 20), budget.line)), None)
+    lines = block.data.split(b"\n") if block else []
+    return [line for line in lines if line.strip()][:count]
+
+
+def _head(path: Path, budget: Budget, size: int) -> Iterator[bytes]:
+    total = 0
+    for chunk in decompressed(path, budget):
+        yield chunk
+        total += len(chunk)
+        if total > size:
+            return
+
+
+def is_release_file(path: Path, budget: Budget) -> bool:
+    """True when the file holds the authors' release rather than a dump."""
+    if is_parquet(path):
+        return authors.is_release(pq.read_schema(path).names)
+    lines = _first_lines(path, budget, 1)
+    try:
+        return bool(lines) and authors.is_release(loads(lines[0].removeprefix(BOM)))
+    except ValueError:
+        return False

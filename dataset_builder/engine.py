@@ -1,0 +1,156 @@
+"""Stages as idempotent tasks, run by datatrove: here, on Ray or on Slurm, by one setting.
+
+datatrove supplies dispatch and completion markers (a finished task is never run again); a task is
+`function(rank)` and leaves its outputs under their real names only when they are whole.
+"""
+
+import fcntl
+import json
+import multiprocessing
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from loguru import logger
+from tqdm import tqdm
+
+from dataset_builder.errors import BuildError
+from dataset_builder.settings import Settings
+from dataset_builder.workdir import Layout
+
+Task = Callable[[int], None]
+EXECUTORS = ("local", "ray", "slurm")
+
+
+class Step:
+    """A datatrove pipeline step that ignores documents and runs one task by rank."""
+
+    def __init__(self, task: Task, lock: Path, errors: Path) -> None:
+        self.task, self.lock, self.errors = task, lock, errors
+
+    def __call__(self, data: Any, rank: int = 0, world_size: int = 1) -> None:
+        """Run the task; what goes wrong is also left as a file, for executors far away."""
+        if multiprocessing.parent_process() is not None:
+            # Ctrl-C reaches every process; the first one ends the others
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with self.lock.open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH)
+            try:
+                self.task(rank)
+            except Exception as error:
+                self.errors.mkdir(parents=True, exist_ok=True)
+                text = json.dumps({"kind": type(error).__name__, "message": str(error)})
+                (self.errors / f"{rank:05d}.json").write_text(text, encoding="utf-8")
+                raise
+
+    def __repr__(self) -> str:
+        return f"Step({getattr(self.task, 'func', self.task)!r})"
+
+
+def run_stage(
+    name: str, task: Task, tasks: int, workers: int, layout: Layout, settings: Settings
+) -> None:
+    """Run `task(rank)` for every rank that is not done yet; raises the first failure."""
+    folder = layout.logs / name
+    if not tasks or _done(folder) >= tasks:
+        return
+    shutil.rmtree(folder / "errors", ignore_errors=True)
+    step = Step(task, layout.work / "tasks.lock", folder / "errors")
+    executor = _executor(name, step, tasks, workers, folder, settings)
+    logger.disable("datatrove")
+    with _progress(name, folder, tasks):
+        executor.run()
+        if settings.build.executor == "slurm":
+            _wait(folder, tasks)
+    if _done(folder) < tasks:
+        raise BuildError(f"stage {name}: {tasks - _done(folder)} tasks did not finish; {folder}")
+
+
+def _executor(
+    name: str, step: Step, tasks: int, workers: int, folder: Path, settings: Settings
+) -> Any:
+    kind, build = settings.build.executor, settings.build
+    common: dict[str, Any] = {"pipeline": [step], "tasks": tasks, "logging_dir": str(folder)}
+    if kind == "local":
+        from dataset_builder.quiet import QuietLocal
+
+        return QuietLocal(workers=min(workers, tasks), **common)
+    if kind == "ray":
+        from dataset_builder.quiet_ray import quiet_ray
+
+        return quiet_ray(workers=min(workers, tasks), **common)
+    if kind == "slurm":
+        from dataset_builder.quiet import QuietSlurm
+
+        memory = max(2, round(build.decoder_memory_gb + build.memory_mb / 1024 + 1))
+        return QuietSlurm(
+            workers=workers,
+            time=build.slurm_time,
+            partition=build.slurm_partition,
+            mem_per_cpu_gb=memory,
+            job_name=f"blift-{name}",
+            mail_type="NONE",
+            **common,
+        )
+    raise BuildError(f"build.executor={kind!r}: expected one of {', '.join(EXECUTORS)}")
+
+
+def _done(folder: Path) -> int:
+    return len(list((folder / "completions").glob("[0-9]*")))
+
+
+def _wait(folder: Path, tasks: int) -> None:
+    """Slurm runs on its own: wait for markers, stop at the first error file."""
+    while _done(folder) < tasks:
+        for file in sorted((folder / "errors").glob("*.json")):
+            error = json.loads(file.read_text(encoding="utf-8"))
+            raise BuildError(f"{error['message']} (task {file.stem}, {error['kind']})")
+        time.sleep(0.5)
+
+
+@contextmanager
+def _progress(name: str, folder: Path, tasks: int) -> Iterator[None]:
+    """A bar on stderr that follows the completion markers, whatever runs the tasks."""
+    stop = threading.Event()
+    label = name.replace("_", " ")
+    bar = tqdm(total=tasks, desc=label, unit="task", file=sys.stderr, disable=None, leave=True)
+
+    def follow() -> None:
+        while not stop.wait(0.2):
+            bar.update(_done(folder) - bar.n)
+
+    thread = threading.Thread(target=follow, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        bar.update(_done(folder) - bar.n)
+        bar.close()
+
+
+@contextmanager
+def exclusive(layout: Layout) -> Iterator[None]:
+    """Hold the build folder: one build at a time, and no worker left over from a killed one.
+
+    Raises BuildError when another build is running in the folder.
+    """
+    layout.work.mkdir(parents=True, exist_ok=True)
+    with (layout.work / "build.lock").open("a") as main:
+        try:
+            fcntl.flock(main, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BuildError(
+                f"{layout.root}: another build is running in this folder; wait for it, or give "
+                "another --out"
+            ) from None
+        with (layout.work / "tasks.lock").open("a") as tasks:
+            fcntl.flock(tasks, fcntl.LOCK_EX)
+        yield

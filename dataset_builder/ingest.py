@@ -1,0 +1,282 @@
+"""Reading: one task per input file, staged rows out, in partitions by hash of the post id.
+
+A task writes a folder and renames it when the file was read to its checked end.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from dataset_builder import authors, reddit, youtube
+from dataset_builder.documents import is_release_file, records
+from dataset_builder.errors import TooManyBadLines
+from dataset_builder.ledger import LedgerWriter
+from dataset_builder.ndjson import Tally, tables
+from dataset_builder.reddit import sql_list
+from dataset_builder.schema import InputDigest
+from dataset_builder.settings import Settings
+from dataset_builder.staging import STAGED_COMMENTS, STAGED_POSTS
+from dataset_builder.streams import Budget
+from dataset_builder.workdir import (
+    Layout,
+    connect,
+    literal,
+    parquet,
+    publish,
+    temporary,
+    write_text,
+)
+
+CHUNK_ROWS = 250_000
+COUNTS = "counts.json"  # items of a reading task: what the ledger must add up to
+CHUNK_BYTES = 96 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """One input file of a reading task."""
+
+    path: Path
+    digest: InputDigest
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Everything a reading task needs besides its files."""
+
+    layout: Layout
+    settings: Settings
+    partitions: int
+    threads: int
+
+    @property
+    def key(self) -> bytes:
+        """The secret of the author hashes; read where it is used, so that no log can hold it."""
+        return self.layout.key_file.read_bytes()
+
+    def with_threads(self, threads: int) -> "Reading":
+        """The same with another thread count."""
+        return replace(self, threads=threads)
+
+    def connection(self, name: str) -> duckdb.DuckDBPyConnection:
+        """A connection for this task."""
+        return connect(self.layout, self.settings.build.memory_mb, self.threads, name)
+
+
+def task_folder(layout: Layout, stage: str, task: int) -> Path:
+    """Where a reading task leaves its partitions."""
+    return layout.parts / stage / f"{task:05d}"
+
+
+def items_read(layout: Layout) -> Counter[str]:
+    """Posts and comments every reading task found, malformed lines included."""
+    found = Counter[str]()
+    for file in layout.parts.glob(f"read_*/?????/{COUNTS}"):
+        found.update(json.loads(file.read_text(encoding="utf-8")))
+    return found
+
+
+def staged_files(layout: Layout, stage: str, kind: str, part: int) -> list[Path]:
+    """Files with rows of one partition, from every task of a reading stage."""
+    return sorted(layout.parts.glob(f"{stage}/?????/{kind}/part={part}/*.parquet"))
+
+
+class Chunks:
+    """Collects tables and writes them, partitioned, whenever they grow to a chunk."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, folder: Path, partitions: int) -> None:
+        self.con, self.folder, self.partitions = con, folder, partitions
+        self.number = 0
+
+    def write(self, select: str, kind: str, key: str) -> None:
+        """Write the query's rows as `<folder>/<kind>/part=K/c<n>_*.parquet`."""
+        target = self.folder / kind
+        target.mkdir(parents=True, exist_ok=True)
+        self.con.execute(
+            f"COPY (SELECT *, hash({key}) % {self.partitions} AS part FROM ({select})) "
+            f"TO {literal(target)} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (part), "
+            f"FILENAME_PATTERN 'c{self.number:05d}_{{i}}', OVERWRITE_OR_IGNORE)"
+        )
+        self.number += 1
+
+
+def grouped(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Tables joined into chunks of about CHUNK_ROWS rows."""
+    box: list[pa.Table] = []
+    rows = size = 0
+    for table in parts:
+        box.append(table)
+        rows, size = rows + table.num_rows, size + table.nbytes
+        if rows >= CHUNK_ROWS or size >= CHUNK_BYTES:
+            yield pa.concat_tables(box)
+            box, rows, size = [], 0, 0
+    if rows:
+        yield pa.concat_tables(box)
+
+
+def read_submissions(reading: Reading, task: int, source: Source) -> None:
+    """One Reddit submissions file (or the authors' release) to staged posts."""
+    if is_release_file(source.path, Budget.of(reading.settings)):
+        read_documents(reading, task, [source])
+        return
+    wanted = [*reading.settings.reddit.image_subreddits, *reading.settings.reddit.video_subreddits]
+    ours = f"lower(subreddit) IN {sql_list([name.lower() for name in wanted])}"
+    posts = reddit.submissions_sql(reading.settings, reading.key)
+    with _Task(reading, "read_posts", task, "post") as job:
+        for _ in job.chunks(source, reddit.SUBMISSION_FIELDS):
+            job.out.write(f"SELECT * FROM ({posts} WHERE {ours})", "posts", "id")
+            job.ledger.add(
+                "SELECT 'read' AS stage, 'post' AS kind, 'reddit-' || id AS id, "
+                "'reddit' AS source, NULL AS media_type, false AS kept, "
+                "'other_subreddit' AS reason, lower(subreddit) AS value "
+                f"FROM raw WHERE NOT coalesce({ours}, false)"
+            )
+
+
+def read_comments(reading: Reading, task: int, source: Source, verdicts: Sequence[Path]) -> None:
+    """One Reddit comments file to staged comments of the posts still in; others to the ledger.
+
+    `verdicts` holds every known post: reason null where it is still in, and `target`, the post
+    its comments go to (another one where it was a duplicate).
+    """
+    wanted = [*reading.settings.reddit.image_subreddits, *reading.settings.reddit.video_subreddits]
+    ours = f"subreddit IN {sql_list([name.lower() for name in wanted])}"
+    with _Task(reading, "read_comments", task, "comment") as job:
+        known = parquet(verdicts, pa.schema([(n, pa.string()) for n in VERDICT_COLUMNS]))
+        job.con.execute(f"CREATE TABLE verdict AS SELECT * FROM {known} WHERE source = 'reddit'")
+        for _ in job.chunks(source, reddit.COMMENT_FIELDS):
+            job.con.execute(
+                "CREATE OR REPLACE TEMP TABLE staged AS SELECT staged.*, verdict.reason, "
+                "verdict.target, verdict.media_type FROM (" + reddit.comments_sql() + ") staged "
+                "LEFT JOIN verdict ON staged.post_id = verdict.id"
+            )
+            job.out.write(
+                "SELECT * EXCLUDE (reason, target, media_type) REPLACE (target AS post_id) "
+                "FROM staged WHERE target IS NOT NULL AND reason IS NULL",
+                "comments",
+                "post_id",
+            )
+            job.ledger.add(
+                "SELECT CASE WHEN reason IS NULL THEN 'read' ELSE 'posts' END AS stage, "
+                "'comment' AS kind, id, 'reddit' AS source, media_type, false AS kept, "
+                "CASE WHEN reason IS NOT NULL THEN 'post_dropped:' || reason "
+                f"WHEN {ours} THEN 'no_post' ELSE 'other_subreddit' END AS reason, "
+                f"CASE WHEN reason IS NOT NULL OR {ours} THEN post_id ELSE subreddit END AS value "
+                "FROM staged WHERE target IS NULL OR reason IS NOT NULL"
+            )
+
+
+VERDICT_COLUMNS = ("id", "source", "media_type", "reason", "target")
+
+
+def read_documents(reading: Reading, task: int, sources: Sequence[Source]) -> None:
+    """YouTube records, or the authors' release, to staged posts and comments."""
+    with _Task(reading, "read_posts", task, "post") as job:
+        rows = youtube.Rows()
+        for source in sources:
+            tally = Tally()
+            for record, line in records(source.path, Budget.of(reading.settings), tally):
+                try:
+                    if authors.is_release(record):
+                        authors.parse(record, reading.settings, rows)
+                    else:
+                        youtube.parse(record, rows)
+                except ValueError as error:
+                    tally.add(line, b"", str(error))
+                if len(rows.posts) + len(rows.comments) >= CHUNK_ROWS // 5:
+                    job.flush(rows)
+            job.finish_file(source, tally)
+        job.flush(rows)
+
+
+class _Task:
+    """One reading task: its connection, temporary folder, ledger and quarantine."""
+
+    def __init__(self, reading: Reading, stage: str, task: int, kind: str) -> None:
+        self.reading, self.kind = reading, kind
+        self.final = task_folder(reading.layout, stage, task)
+        self.folder = temporary(self.final)
+        self.folder.mkdir(parents=True)
+        self.con = reading.connection(f"{stage}-{task}")
+        self.out = Chunks(self.con, self.folder, reading.partitions)
+        self.ledger = LedgerWriter(self.con, reading.layout, f"text-{stage}-{task:05d}")
+        self.items = Counter[str]()
+
+    def __enter__(self) -> "_Task":
+        return self
+
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        try:
+            if error is None:
+                self.ledger.close()
+                (self.folder / COUNTS).write_text(json.dumps(self.items), encoding="utf-8")
+                publish(self.folder, self.final)
+        finally:
+            self.con.close()
+
+    def chunks(self, source: Source, fields: Sequence[str]) -> Iterator[None]:
+        """Register each chunk of the file as `raw`; the file's tally is settled at its end."""
+        tally, budget = Tally(), Budget.of(self.reading.settings)
+        parts = tables(source.path, fields, "id", budget, self.folder, tally)
+        for table in grouped(parts):
+            self.con.register("raw", table)
+            yield
+            self.con.unregister("raw")
+        self.finish_file(source, tally)
+
+    def flush(self, rows: youtube.Rows) -> None:
+        """Write gathered rows and empty the lists."""
+        for kind, items, schema, key in (
+            ("post", rows.posts, STAGED_POSTS, "id"),
+            ("comment", rows.comments, STAGED_COMMENTS, "post_id"),
+        ):
+            if items:
+                self.con.register("rows", pa.Table.from_pylist(items, schema=schema))
+                self.out.write("SELECT * FROM rows", f"{kind}s", key)
+                self.con.unregister("rows")
+                self.items[kind] += len(items)
+                items.clear()
+
+    def finish_file(self, source: Source, tally: Tally) -> None:
+        """Quarantine the file's bad lines; raises TooManyBadLines over the allowed share."""
+        name, build = source.digest.name, self.reading.settings.build
+        self.items[self.kind] += len(tally.bad) + tally.rows
+        if not tally.bad:
+            return
+        lines = [
+            {"file": name, "line": bad.line, "bytes": bad.bytes, "sha256": bad.sha256}
+            | {"error": bad.error}
+            for bad in tally.bad
+        ]
+        target = (
+            self.reading.layout.quarantine
+            / f"{source.digest.role}-{source.digest.sha256[:8]}-{name}.jsonl"
+        )
+        write_text(target, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+        total = tally.rows + len(tally.bad)
+        if len(tally.bad) > max(build.bad_lines_floor, build.max_bad_lines * total):
+            first = tally.bad[0]
+            raise TooManyBadLines(
+                f"{source.path}: {len(tally.bad):,} of {total:,} lines are malformed (first: line "
+                f"{first.line}, {first.error}); build.max_bad_lines allows "
+                f"{build.max_bad_lines:.2%}. See {target}; mend the file or raise the limit"
+            )
+        origin = "youtube" if source.digest.role == "youtube" else "reddit"
+        self.ledger.add_rows(
+            {
+                "stage": "read",
+                "kind": self.kind,
+                "id": f"{name}:{bad.line}",
+                "source": origin,
+                "kept": False,
+                "reason": "malformed",
+                "value": bad.error[:200],
+            }
+            for bad in tally.bad
+        )

@@ -1,0 +1,64 @@
+"""The ledger: one row per input post, comment and media item, saying where it ended.
+
+Parts are Parquet files in `ledger/`; each task writes its own and replaces it when it runs again.
+"""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from dataset_builder.errors import BuildError
+from dataset_builder.schema import LEDGER
+from dataset_builder.workdir import Layout, copy, parquet
+
+COLUMNS = ", ".join(f'"{name}"' for name in LEDGER.names)
+
+
+class LedgerWriter:
+    """Gathers the rows of one task and writes them, sorted, as one part."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, layout: Layout, name: str) -> None:
+        self.con = con
+        self.path = layout.ledger / f"{name}.parquet"
+        con.execute(
+            "CREATE TABLE ledger (stage VARCHAR, kind VARCHAR, id VARCHAR, source VARCHAR, "
+            "media_type VARCHAR, kept BOOLEAN, reason VARCHAR, value VARCHAR)"
+        )
+
+    def add(self, select: str) -> None:
+        """Add the rows of a query with LEDGER's columns."""
+        self.con.execute(f"INSERT INTO ledger BY NAME {select}")
+
+    def add_rows(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add rows from Python."""
+        self.con.register("ledger_rows", pa.Table.from_pylist(list(rows), schema=LEDGER))
+        self.con.execute("INSERT INTO ledger BY NAME SELECT * FROM ledger_rows")
+        self.con.unregister("ledger_rows")
+
+    def close(self) -> None:
+        """Write the part; an empty one too, so that a rerun never leaves an older part behind."""
+        copy(self.con, f"SELECT {COLUMNS} FROM ledger ORDER BY ALL", self.path)
+
+
+def table(root: Path) -> str:
+    """SQL table expression over every part of a build's ledger.
+
+    Raises BuildError when the folder is no finished build.
+    """
+    files = sorted(Layout(root).ledger.glob("*.parquet"))
+    if not files:
+        raise BuildError(f"{root}: no ledger in it; expected a folder `blift build --out` wrote")
+    return parquet(files, LEDGER)
+
+
+def counts(root: Path) -> list[dict[str, Any]]:
+    """Rows per kind, source, media type, stage and reason (null where kept)."""
+    with duckdb.connect() as con:
+        rows = con.sql(
+            "SELECT kind, source, media_type, stage, kept, reason, count(*) AS items "
+            f"FROM {table(root)} GROUP BY ALL ORDER BY ALL"
+        ).to_arrow_table()
+    return rows.to_pylist()

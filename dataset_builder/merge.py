@@ -1,0 +1,42 @@
+"""The end of the text stage: one posts.parquet, one comments.parquet, counts of replaced data."""
+
+import json
+from collections import Counter
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dataset_builder.ingest import Reading
+from dataset_builder.schema import COMMENTS, POSTS
+from dataset_builder.splits import assign, group_keys
+from dataset_builder.staging import STAGED_POSTS
+from dataset_builder.workdir import copy, parquet, write_table, write_text
+
+
+def merge(reading: Reading, task: int) -> None:
+    """Join the partitions, sorted, with groups and splits."""
+    folder, text = reading.layout.parts / "selected", reading.layout.text
+    posts = pa.concat_tables(
+        [
+            STAGED_POSTS.empty_table(),
+            *(pq.read_table(file).cast(STAGED_POSTS) for file in sorted(folder.glob("posts-*"))),
+        ]
+    ).sort_by("id")
+    ties = posts.select(
+        ["id", "source", "native_id", "media_key", "author_key", "channel", "channel_id", "title"]
+    ).to_pylist()
+    groups = group_keys(ties)
+    splits = assign(groups, posts["created"].to_pylist(), reading.settings)
+    posts = posts.append_column("group_key", pa.array(groups, pa.string()))
+    posts = posts.append_column("split", pa.array(splits, pa.string()))
+    write_table(text / "posts.parquet", posts.select(POSTS.names).cast(POSTS))
+    con = reading.connection("merge")
+    con.execute("SET preserve_insertion_order=true; SET threads=1")
+    names = ", ".join(f'"{name}"' for name in COMMENTS.names)
+    rows = parquet(folder.glob("comments-*.parquet"), COMMENTS)
+    copy(con, f"SELECT {names} FROM {rows} ORDER BY post_id, rank", text / "comments.parquet")
+    con.close()
+    found = Counter[str]()
+    for file in sorted(folder.glob("pii-*.json")):
+        found.update(json.loads(file.read_text(encoding="utf-8")))
+    write_text(text / "privacy.json", json.dumps(dict(sorted(found.items())), indent=1) + "\n")

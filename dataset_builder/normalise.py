@@ -1,0 +1,74 @@
+"""Text of a comment or title as readers saw it: no HTML entities, markdown or invisible signs.
+
+Emoji stay, zero-width joiners inside emoji included. Whitespace becomes single spaces.
+"""
+
+import html
+import re
+import unicodedata
+
+# Texts without any of these come back unchanged; used as SQL gate (RE2) and tested to be one.
+PLAIN_GATE = r"[^\x20-\x7e]|[&*_~`\[\]<>#\\^|]|^[ +-]| $|  |^\d+\. "
+
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+)
+_LONE_JOINER = re.compile(r"(?<![\u2190-\u2bff\u3000-\u303f\ufe0f\U0001f000-\U0001faff])\u200d")
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
+_SPACE = re.compile(r"\s+")
+_BREAK = re.compile(r"(?i)<br\s*/?>|</p>")
+_TAG = re.compile(r"(?i)</?(?:a|b|i|em|strong|u|s|p|span|div)(?:\s[^<>]{0,500})?>")
+
+_LINE_START = re.compile(
+    r"(?m)^[ \t]{0,3}(?:>(?!!)[ \t]?|#{1,6}[ \t]*|[*+-][ \t]+|\d{1,3}[.)][ \t]+)+"
+)
+_RULE = re.compile(
+    r"(?m)^[ \t]*(?:[-*_=][ \t]*){3,}$|^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-*:?[ \t]*)+$"
+)
+_LINK = re.compile(
+    r"!?\[([^\[\]]{0,2000})\]\(\s*<?([^()\s]{0,2000}(?:\([^()\s]*\)[^()\s]*)?)>?"
+    r"(?:\s+\"[^\"]*\")?\s*\)"
+)
+_SPOILER = re.compile(r">!(.{1,2000}?)!<", re.S)
+_STRONG = re.compile(r"(?<!\\)(\*{1,3}|_{2,3}|~~)(?=\S)(.{1,2000}?)(?<=[^\s\\])\1", re.S)
+_EMPHASIS = re.compile(r"(?<![\w\\])_(?=\S)([^_\n]{1,2000}?)(?<=[^\s\\])_(?!\w)")
+_CODE = re.compile(r"(`{1,3})([^`]+)\1")
+_SUPER = re.compile(r"\^+(?=[\w(])(?:\(([^()]*)\)|)")
+_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!~^|<>])")
+
+
+def normalise(text: str, markdown: bool) -> str:
+    """The text cleaned; `markdown` also takes Reddit's markup away (YouTube keeps its text)."""
+    text = _unescape(text)
+    if "<" in text:
+        text = _TAG.sub("", _BREAK.sub("\n", text))
+    text = unicodedata.normalize("NFC", _CONTROL.sub("", text))
+    text = _LONE_JOINER.sub("", _INVISIBLE.sub("", text))
+    if markdown:
+        text = _plain(text)
+    return _SPACE.sub(" ", text).strip()
+
+
+def _unescape(text: str) -> str:
+    # dumps escape once; Reddit's own "&amp;#x200B;" needs a second pass
+    if "&" in text:
+        text = html.unescape(text)
+        if "&" in text:
+            text = html.unescape(text)
+    return text
+
+
+def _plain(text: str) -> str:
+    text = _RULE.sub("", text)
+    text = _SPOILER.sub(r"\1", text)
+    text = _LINE_START.sub("", text)
+    if "](" in text:
+        text = _LINK.sub(r"\1", text)
+    text = _CODE.sub(r"\2", text)
+    for _ in range(2):  # bold inside italics
+        text = _STRONG.sub(r"\2", text)
+    text = _EMPHASIS.sub(r"\1", text)
+    if "^" in text:
+        text = _SUPER.sub(lambda found: found.group(1) or "", text)
+    return _ESCAPED.sub(r"\1", text)

@@ -1,0 +1,207 @@
+"""The whole build: dumps in; posts, comments, ledger, release and funnel out.
+
+read posts -> post rules -> duplicates -> read comments -> comment rules -> merge -> media and
+shards (`finish`) -> funnel. Every stage resumes from what is on disk.
+"""
+
+import json
+import secrets
+import shutil
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from dataset_builder import rulebook, vocabulary
+from dataset_builder.channels import read_channels
+from dataset_builder.engine import Task, exclusive, run_stage
+from dataset_builder.errors import BuildError
+from dataset_builder.finish import finish
+from dataset_builder.funnel import write_funnel
+from dataset_builder.ingest import (
+    Reading,
+    Source,
+    items_read,
+    read_comments,
+    read_documents,
+    read_submissions,
+)
+from dataset_builder.inputs import Inputs, find_inputs
+from dataset_builder.merge import merge
+from dataset_builder.select_comments import count_candidates, select_comments
+from dataset_builder.select_posts import final_verdicts, find_duplicates, select_posts
+from dataset_builder.settings import Settings
+from dataset_builder.streams import window_bytes
+from dataset_builder.workdir import Layout, write_text
+
+PARTITION_BYTES = 32 << 20
+MAX_PARTITIONS = 1024
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asked for."""
+
+    out: Path
+    submissions: tuple[Path, ...]
+    comments: tuple[Path, ...]
+    youtube: tuple[Path, ...]
+    channels: tuple[Path, ...]
+    media: Path | None
+    workers: int
+
+
+def build(request: Request, settings: Settings) -> dict[str, Any]:
+    """Run every stage; returns the counts of the release, for `--json`.
+
+    Raises BuildError (and its kinds) with one clear message when the build cannot go on.
+    """
+    layout = Layout(request.out)
+    with exclusive(layout):
+        inputs = _inputs(layout, request)
+        reading = _prepare(layout, inputs, settings, request.workers)
+        _text_stages(reading, inputs, request.workers)
+        digests = [source.digest for source in inputs.every()]
+        summary = finish(request.out, request.media, settings, digests, request.workers)
+        funnel = write_funnel(request.out)
+        _check_balance(layout, funnel["totals"])
+        if not settings.build.keep_work:
+            shutil.rmtree(layout.parts, ignore_errors=True)
+            shutil.rmtree(layout.work / "spill", ignore_errors=True)
+    return {
+        "out": str(request.out),
+        "root": summary.root,
+        "samples": summary.samples,
+        "comments": summary.comments,
+        "files": summary.files,
+        "bytes": summary.bytes,
+        "ledger": funnel["totals"],
+    }
+
+
+def _check_balance(layout: Layout, totals: dict[str, dict[str, int]]) -> None:
+    """Every item read has its ledger row. Raises BuildError otherwise: a defect, not a user's."""
+    for kind, read in items_read(layout).items():
+        written = totals.get(kind, {"in": 0})["in"]
+        if written != read:
+            raise BuildError(
+                f"the ledger has {written:,} rows of kind {kind} for {read:,} read; "
+                "please report this build, and do not publish it"
+            )
+
+
+def plan(request: Request, settings: Settings) -> dict[str, Any]:
+    """What `build` would do, without writing anything."""
+    inputs = _inputs(None, request)
+    return {
+        "inputs": [source.digest.as_dict() for source in inputs.every()],
+        "partitions": _partitions(inputs, settings),
+        "workers": request.workers,
+        "executor": settings.build.executor,
+        "rules": rulebook.describe(settings),
+        "vocabularies": vocabulary.versions(),
+        "settings": settings.as_dict(),
+    }
+
+
+def _inputs(layout: Layout | None, request: Request) -> Inputs:
+    return find_inputs(
+        layout, request.submissions, request.comments, request.youtube, request.channels
+    )
+
+
+def _partitions(inputs: Inputs, settings: Settings) -> int:
+    """Depends on the inputs alone, never on the workers."""
+    asked = settings.build.partitions
+    return int(asked) or min(MAX_PARTITIONS, 1 + inputs.bytes() // PARTITION_BYTES)
+
+
+def _prepare(layout: Layout, inputs: Inputs, settings: Settings, workers: int) -> Reading:
+    """Start afresh unless the folder holds this very build; make the author key once."""
+    partitions = _partitions(inputs, settings)
+    state = {
+        "settings": settings.digest(),
+        "inputs": sorted([s.digest.role, s.digest.sha256] for s in inputs.every()),
+        "partitions": partitions,
+        "rules": rulebook.describe(settings),
+        "vocabularies": vocabulary.versions(),
+        "version": version("blift"),
+    }
+    text = json.dumps(state, indent=1, sort_keys=True) + "\n"
+    file = layout.work / "state.json"
+    if not file.exists() or file.read_text(encoding="utf-8") != text:
+        for folder in (layout.parts, layout.text, layout.logs, layout.ledger, layout.quarantine):
+            shutil.rmtree(folder, ignore_errors=True)
+        write_text(file, text)
+    layout.ledger.mkdir(parents=True, exist_ok=True)
+    layout.quarantine.mkdir(parents=True, exist_ok=True)
+    if not layout.key_file.exists():
+        name = layout.key_file.with_suffix(".tmp")
+        name.write_bytes(secrets.token_bytes(32))
+        name.chmod(0o600)
+        name.replace(layout.key_file)
+    return Reading(layout, settings, partitions, threads=1)
+
+
+def _text_stages(reading: Reading, inputs: Inputs, workers: int) -> None:
+    layout, settings = reading.layout, reading.settings
+    if (layout.text / "posts.parquet").exists() and _merged(layout):
+        return
+
+    def stage(name: str, task: Task, tasks: int, most: int) -> None:
+        run_stage(name, task, tasks, most, layout, settings)
+
+    parts = reading.partitions
+    documents = inputs.youtube_tasks()
+    posts: list[Source | tuple[Source, ...]] = [*inputs.submissions, *documents]
+    readers, threads = _readers(inputs.submissions, settings, workers)
+    wide = reading.with_threads(threads)
+    stage("read_posts", partial(_read_posts, wide, tuple(posts)), len(posts), readers)
+    channels: dict[str, str] = {}
+    for source in inputs.channels:
+        channels |= read_channels(source.path)
+    stage("posts", partial(_posts, reading, channels), parts, workers)
+    stage("duplicates", partial(_duplicates, reading.with_threads(workers)), 1, 1)
+    readers, threads = _readers(inputs.comments, settings, workers)
+    wide = reading.with_threads(threads)
+    files = len(inputs.comments)
+    stage("read_comments", partial(_read_comments, wide, inputs.comments), files, readers)
+    if settings.comments.idf == "corpus":
+        stage("idf", partial(count_candidates, reading), parts, workers)
+    stage("comments", partial(select_comments, reading), parts, workers)
+    stage("merge", partial(merge, reading), 1, 1)
+
+
+def _merged(layout: Layout) -> bool:
+    return (layout.logs / "merge" / "completions" / "00000").exists()
+
+
+def _readers(sources: tuple[Source, ...], settings: Settings, workers: int) -> tuple[int, int]:
+    """(files read at once, threads of each): decoders share `build.decoder_memory_gb`."""
+    window = max((window_bytes(source.path) for source in sources), default=0)
+    room = int(settings.build.decoder_memory_gb * 2**30 // max(window, 1 << 20))
+    at_once = max(1, min(workers, room, len(sources) or workers))
+    return at_once, max(1, workers // at_once)
+
+
+def _read_posts(
+    reading: Reading, tasks: tuple[Source | tuple[Source, ...], ...], rank: int
+) -> None:
+    task = tasks[rank]
+    if isinstance(task, Source):
+        read_submissions(reading, rank, task)
+    else:
+        read_documents(reading, rank, task)
+
+
+def _posts(reading: Reading, channels: dict[str, str], rank: int) -> None:
+    select_posts(reading, rank, channels)
+
+
+def _duplicates(reading: Reading, rank: int) -> None:
+    find_duplicates(reading, reading.partitions)
+
+
+def _read_comments(reading: Reading, sources: tuple[Source, ...], rank: int) -> None:
+    read_comments(reading, rank, sources[rank], [final_verdicts(reading.layout)])

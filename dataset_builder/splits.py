@@ -1,0 +1,98 @@
+"""train / validation / test: no author, channel, video or near-duplicate title in two of them."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dataset_builder.errors import BuildError
+from dataset_builder.settings import Settings
+
+METHODS = ("hash", "quota", "time")
+TITLE_WORDS = 4  # shorter titles ("My dog") say nothing about being the same
+
+
+def group_keys(posts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One key per post; posts that share an author, channel, video or title share the key.
+
+    The key is the smallest post id of the group, so it holds no trace of the author's hash.
+    """
+    parent = list(range(len(posts)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    first: dict[str, int] = {}
+    for index, post in enumerate(posts):
+        for tie in _ties(post):
+            other = first.setdefault(tie, index)
+            low, high = sorted((root(other), root(index)))
+            parent[high] = low
+    smallest: dict[int, str] = {}
+    for index, post in enumerate(posts):
+        top = root(index)
+        smallest[top] = min(smallest.get(top, post["id"]), post["id"])
+    return [smallest[root(index)] for index in range(len(posts))]
+
+
+def _ties(post: Mapping[str, Any]) -> list[str]:
+    ties = []
+    if post["author_key"]:
+        ties.append(f"author {post['author_key']}")
+    if post["channel_id"] or post["channel"]:
+        ties.append(f"channel {post['channel_id'] or post['channel']}")
+    if post["source"] == "youtube" or post["media_key"] != post["native_id"]:
+        ties.append(f"video {post['media_key']}")
+    words = re.findall(r"\w+", (post["title"] or "").lower())
+    if len(words) >= TITLE_WORDS:
+        ties.append("title " + " ".join(words))
+    return ties
+
+
+def assign(groups: Sequence[str], created: Sequence[int | None], settings: Settings) -> list[str]:
+    """The split of each post, the same for all posts of a group.
+
+    `hash` decides each group by itself, so a post never moves as the data grow; `quota` fills
+    exact shares; `time` gives the newest groups to test, then validation.
+    """
+    chosen = settings.splits
+    if chosen.method not in METHODS:
+        raise BuildError(f"splits.method={chosen.method!r}: expected one of {', '.join(METHODS)}")
+    draw = {group: _draw(group, chosen.seed) for group in set(groups)}
+    if chosen.method == "hash":
+        both = chosen.test + chosen.validation
+        names = {
+            group: "test" if u < chosen.test else "validation" if u < both else "train"
+            for group, u in draw.items()
+        }
+        return [names[group] for group in groups]
+    order = sorted(draw, key=lambda group: (draw[group], group))
+    if chosen.method == "time":
+        newest: dict[str, int] = {}
+        for group, moment in zip(groups, created, strict=True):
+            newest[group] = max(newest.get(group, -(2**62)), moment or -(2**62))
+        order = sorted(draw, key=lambda group: (-newest[group], group))
+    return _fill(groups, order, {"test": chosen.test, "validation": chosen.validation})
+
+
+def _draw(group: str, seed: int) -> float:
+    digest = hashlib.sha256(f"{seed}:{group}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _fill(groups: Sequence[str], order: list[str], shares: dict[str, float]) -> list[str]:
+    size: dict[str, int] = {}
+    for group in groups:
+        size[group] = size.get(group, 0) + 1
+    names, queue = {}, list(order)
+    for split, share in shares.items():
+        wanted, taken = share * len(groups), 0
+        # the last group always stays in train
+        while share and taken < wanted and len(queue) > 1:
+            group = queue.pop(0)
+            names[group] = split
+            taken += size[group]
+    return [names.get(group, "train") for group in groups]

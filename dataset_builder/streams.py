@@ -1,0 +1,229 @@
+"""Checked decompression: bytes of .zst, .gz and plain files, with every frame's end verified.
+
+A cut file never looks like a shorter one: zstd and gzip streams must end where a frame ends.
+Output is budgeted, because a frame of a few bytes may state gigabytes (reliability C4).
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import zstandard
+
+from dataset_builder.errors import DamagedInput
+from dataset_builder.settings import Settings
+
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+GZIP_MAGIC = b"\x1f\x8b"
+MAX_WINDOW = 2**31  # dumps are written with `zstd --long=31`
+# Small feeds bound what one call can return: 4 bytes may stand for 128 KiB.
+FEED = 8192
+PLAIN_FEED = 1 << 20
+FREE_BYTES = 64 << 20  # ratios mean nothing for small files
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a file may expand: decompressed/compressed ratio and absolute bytes."""
+
+    ratio: float
+    total: float
+    line: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Budget":
+        """The limits of `settings.build`; null means no limit."""
+        build = settings.build
+        return cls(
+            ratio=float(build.max_ratio or "inf"),
+            total=float(build.max_input_gb or "inf") * 2**30,
+            line=int(float(build.max_line_mb or 1024) * 2**20),
+        )
+
+
+class _Meter:
+    """Counts bytes in and out of one file and stops a decompression bomb."""
+
+    def __init__(self, path: Path, budget: Budget) -> None:
+        self.path, self.budget = path, budget
+        self.read = 0
+        self.written = 0
+
+    def out(self, data: bytes) -> bytes:
+        self.written += len(data)
+        limit = min(self.budget.total, max(FREE_BYTES, self.budget.ratio * self.read))
+        if self.written > limit:
+            raise DamagedInput(
+                f"{self.path}: expands to more than {int(limit):,} bytes at offset {self.read:,} "
+                "of the file; if it is meant to, raise build.max_ratio or build.max_input_gb"
+            )
+        return data
+
+    def cut(self, what: str) -> DamagedInput:
+        return DamagedInput(
+            f"{self.path}: {what} at offset {self.read:,} of the file "
+            f"(after {self.written:,} decompressed bytes); the file is cut or damaged: "
+            "fetch it again or compare its checksum"
+        )
+
+
+def window_bytes(path: Path) -> int:
+    """Memory one decoder of this file takes: the window of its first zstd frame, else 0."""
+    with path.open("rb") as file:
+        head = file.read(18)
+        while len(head) >= 8 and _is_skippable(head[:4]):
+            file.seek(file.tell() - len(head) + 8 + struct.unpack("<I", head[4:8])[0])
+            head = file.read(18)
+    if head[:4] != ZSTD_MAGIC:
+        return 0
+    try:
+        return int(zstandard.get_frame_parameters(head).window_size)
+    except zstandard.ZstdError:
+        return 0
+
+
+def decompressed(path: Path, budget: Budget) -> Iterator[bytes]:
+    """Decompressed chunks of the file, chosen by its first bytes, not its name.
+
+    Raises DamagedInput, with file and offset, for a cut, corrupt or exploding file.
+    """
+    meter = _Meter(path, budget)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+            file.seek(0)
+            if head == ZSTD_MAGIC or (len(head) == 4 and _is_skippable(head)):
+                yield from _zstd(file, meter)
+            elif head[:2] == GZIP_MAGIC:
+                yield from _gzip(file, meter)
+            elif path.suffix in {".zst", ".gz"}:  # an empty one is cut too: its frame is missing
+                raise meter.cut(f"not a {path.suffix[1:]} file: it starts with {head!r}")
+            else:
+                while data := file.read(PLAIN_FEED):
+                    meter.read += len(data)
+                    yield meter.out(data)
+    except OSError as error:
+        raise DamagedInput(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _is_skippable(magic: bytes) -> bool:
+    return 0x184D2A50 <= struct.unpack("<I", magic)[0] <= 0x184D2A5F
+
+
+def _zstd(file: BinaryIO, meter: _Meter) -> Iterator[bytes]:
+    decoder = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW)
+    pending = b""
+    while pending or (pending := _feed(file, meter)):
+        while len(pending) < 8 and (more := _feed(file, meter)):
+            pending += more
+        if len(pending) >= 8 and _is_skippable(pending[:4]):
+            pending = _skip(file, meter, pending)
+            continue
+        if pending[:4] != ZSTD_MAGIC:
+            raise meter.cut("bytes that start no zstd frame")
+        frame = decoder.decompressobj()
+        while True:
+            try:
+                data = frame.decompress(pending)
+            except zstandard.ZstdError as error:
+                raise meter.cut(f"damaged zstd frame ({error})") from error
+            if data:
+                yield meter.out(data)
+            if frame.eof:
+                pending = frame.unused_data
+                break
+            if not (pending := _feed(file, meter)):
+                raise meter.cut("the file ends inside a zstd frame")
+
+
+def _feed(file: BinaryIO, meter: _Meter) -> bytes:
+    data = file.read(FEED)
+    meter.read += len(data)
+    return data
+
+
+def _skip(file: BinaryIO, meter: _Meter, pending: bytes) -> bytes:
+    """Jump over a skippable frame; returns the bytes already read behind it."""
+    size = 8 + int(struct.unpack("<I", pending[4:8])[0])
+    if size <= len(pending):
+        return pending[size:]
+    missing = size - len(pending)
+    here = file.tell()
+    if here + missing > file.seek(0, 2):
+        raise meter.cut("the file ends inside a skippable frame")
+    file.seek(here + missing)
+    meter.read += missing
+    return b""
+
+
+def _gzip(file: BinaryIO, meter: _Meter) -> Iterator[bytes]:
+    pending = b""
+    while pending or (pending := _feed(file, meter)):
+        member = zlib.decompressobj(wbits=31)
+        while True:
+            try:
+                data = member.decompress(pending)
+            except zlib.error as error:
+                raise meter.cut(f"damaged gzip member ({error})") from error
+            if data:
+                yield meter.out(data)
+            if member.eof:
+                # tape-style zero padding after the last member is legal
+                pending = member.unused_data.lstrip(b"\0")
+                break
+            if not (pending := _feed(file, meter)):
+                raise meter.cut("the file ends inside a gzip member")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Whole lines: `data` ends with a newline; `first` is the 1-based number of its first line.
+
+    `too_long` holds the length of a line that was skipped because it is over the limit; such a
+    block has no data.
+    """
+
+    data: bytes
+    first: int
+    too_long: int = 0
+
+
+BLOCK_BYTES = 16 << 20
+
+
+def line_blocks(chunks: Iterator[bytes], max_line: int) -> Iterator[Block]:
+    """Cut a byte stream into blocks of whole lines of about BLOCK_BYTES.
+
+    A line longer than `max_line` becomes a Block with `too_long` set; its bytes are dropped as
+    they come, so memory stays bounded.
+    """
+    parts: list[bytes] = []
+    size, line, skipped = 0, 1, 0
+    for chunk in chunks:
+        if skipped:
+            end = chunk.find(b"\n")
+            if end < 0:
+                skipped += len(chunk)
+                continue
+            yield Block(b"", line, skipped + end)
+            line, skipped, chunk = line + 1, 0, chunk[end + 1 :]
+        parts.append(chunk)
+        size += len(chunk)
+        if size < BLOCK_BYTES:
+            continue
+        data = b"".join(parts)
+        cut = data.rfind(b"\n") + 1
+        if cut:
+            yield Block(data[:cut], line)
+            line += data.count(b"\n", 0, cut)
+        parts, size = [data[cut:]], len(data) - cut
+        if size > max_line:
+            parts, size, skipped = [], 0, size
+    if skipped:
+        yield Block(b"", line, skipped)
+    elif size:
+        data = b"".join(parts)
+        yield Block(data if data.endswith(b"\n") else data + b"\n", line)
