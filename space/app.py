@@ -36,12 +36,11 @@ QUESTIONS = {
     "scenes": "Analyze this {medium} deeply, "
     "then write scene by scene description of the {medium}.",
 }
-NEW_TOKENS = {"likes": 24, "comments": 160, "scenes": 192}
-STEPS = {
-    "likes": "Counting imaginary likes",
-    "comments": "Listening to imaginary viewers",
-    "scenes": "Describing what it sees",
-}
+# (tasks asked together, tokens each may take, what the page says meanwhile): the short answer first
+ROUNDS = (
+    (("likes",), 16, "Counting imaginary likes"),
+    (("comments", "scenes"), 176, "Listening to imaginary viewers, and describing what it sees"),
+)
 MAX_FILE_MB = 50
 MAX_PICTURE_PIXELS = 40_000_000
 MAX_FRAME_PIXELS = 1920 * 1088
@@ -168,44 +167,48 @@ def intro_text(medium: str, title: str, brand: str, speech: str) -> str:
 # -- the model -------------------------------------------------------------------------------------
 
 
-def ask(viewer: Viewer, kind: str, source: Any, question: str, task: str) -> tuple[Reply, Any]:
-    """One question about a picture or video (path, or features of an earlier call).
+def ask(
+    viewer: Viewer, kind: str, media: str, frames: Any, questions: list[str], new_tokens: int
+) -> tuple[list[Reply], Any]:
+    """Questions about one picture or video, in one batch.
 
-    Returns the reply and the encoded frames, so that the next question need not look again.
+    frames: what the model made of the media at an earlier call, None at the first. Returns the
+    replies in order, and those frames: the media is decoded and looked at once.
     """
-    content = [{"type": "text", "text": question}]
-    path, frames = source
-    reuse = kind == "video" and frames is not None
-    content.append({"type": kind, kind: frames if reuse else path})
-    messages = [
-        {"role": "system", "content": [{"type": "text", "text": SYSTEM}]},
-        {"role": "user", "content": content},
-    ]
+    payload = media if kind == "image" or frames is None else frames
     inputs = viewer.processor.apply_chat_template(
-        messages,
+        [conversation(question, kind, payload) for question in questions],
         add_generation_prompt=True,
         tokenize=True,
         return_dict=True,
         return_tensors="pt",
+        padding_side="left",
         max_frames=MAX_FRAMES,
     ).to(viewer.model.device)
     with torch.inference_mode():
         pixels = inputs.pop("pixel_values" if kind == "image" else "pixel_values_videos", None)
-        if frames is None:
-            frames = viewer.model.encode_frames(pixels)
+        frames = viewer.model.encode_frames(pixels) if frames is None else frames
         inputs[f"{kind}_features"] = frames
-        tokens = viewer.model.generate(
+        rows = viewer.model.generate(
             **inputs,
-            max_new_tokens=NEW_TOKENS[task],
+            max_new_tokens=new_tokens,
             max_time=MAX_ANSWER_SECONDS,
             do_sample=False,
             repetition_penalty=1.1,
-        )[0, inputs["input_ids"].shape[1] :]
+        )[:, inputs["input_ids"].shape[1] :].tolist()
     stops = viewer.model.generation_config.eos_token_id
-    stops = stops if isinstance(stops, list) else [stops]
-    finished = bool(len(tokens)) and int(tokens[-1]) in stops
-    text = viewer.processor.tokenizer.decode(tokens, skip_special_tokens=True).strip()
-    return Reply(question, text, finished), frames
+    stops = set(stops if isinstance(stops, list) else [stops])
+    tokenizer = viewer.processor.tokenizer
+    texts = [tokenizer.decode(row, skip_special_tokens=True).strip() for row in rows]
+    finished = [not stops.isdisjoint(row) for row in rows]
+    return [Reply(*reply) for reply in zip(questions, texts, finished, strict=True)], frames
+
+
+def conversation(question: str, kind: str, payload: Any) -> list[dict[str, Any]]:
+    """The messages of one question; the media stands after the text, as in training."""
+    content = [{"type": "text", "text": question}, {"type": kind, kind: payload}]
+    system = {"role": "system", "content": [{"type": "text", "text": SYSTEM}]}
+    return [system, {"role": "user", "content": content}]
 
 
 # -- what comes out --------------------------------------------------------------------------------
@@ -282,16 +285,18 @@ def predictor(viewer: Viewer) -> Any:
     def predict(
         media: str | None, title: str = "", brand: str = "", speech: str = ""
     ) -> Iterator[tuple[str, dict[str, Any], str]]:
-        """Yields (panel as HTML, answers as data, raw answers) after every question."""
+        """Yields (panel as HTML, answers as data, raw answers) after every round."""
         replies: dict[str, Reply] = {}
         try:
             kind = check_media(media)
             intro = intro_text(kind, **check_texts(title=title, brand=brand, speech=speech))
             frames = None
-            for task, words in QUESTIONS.items():
-                yield render(replies, STEPS[task]), readable(replies), raw_text(replies)
-                question = f"{intro}\n{words.format(medium=kind)}".strip()
-                replies[task], frames = ask(viewer, kind, (media, frames), question, task)
+            for tasks, new_tokens, doing in ROUNDS:
+                yield render(replies, doing), readable(replies), raw_text(replies)
+                words = [QUESTIONS[task].format(medium=kind) for task in tasks]
+                asked = [f"{intro}\n{question}".strip() for question in words]
+                answers, frames = ask(viewer, kind, str(media), frames, asked, new_tokens)
+                replies |= zip(tasks, answers, strict=True)
         except Refused as refusal:
             raise refused(refusal) from None
         except ValueError as error:  # the processor's: it names paths, which stay on the server
