@@ -6,7 +6,26 @@ from typing import Any
 
 import torch
 
+from .pool_llava_vid import MediaPool
+from .text_llava_vid import Piece, encode_piece
+
 QFORMER_MAX_LENGTH = 256
+OPTIONS = (
+    *("padding", "padding_side", "pad_to_multiple_of", "max_length", "truncation"),
+    *("video_fps", "max_frames", "allow_urls", "images", "videos"),
+)
+NESTED_OPTIONS = ("common_kwargs", "text_kwargs", "images_kwargs", "videos_kwargs")
+
+
+def split_options(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Options of this processor (also inside the library's nested dicts), and everything else."""
+    flat = dict(given)
+    for name in NESTED_OPTIONS:
+        flat.update(flat.pop(name, None) or {})
+    if "fps" in flat:  # the library's name
+        flat.setdefault("video_fps", flat.pop("fps"))
+    options = {k: v for k, v in flat.items() if k in OPTIONS and v is not None}
+    return options, {k: v for k, v in flat.items() if k not in OPTIONS}
 
 
 @dataclass
@@ -19,6 +38,58 @@ class Row:
     visual: int = 0
     slots: list[tuple[str, int, int]] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class RowCoder:
+    """Pieces to token ids. `limit` cuts a row before placeholders are expanded, as the reference
+    does; None never cuts."""
+
+    tokenizer: Any
+    tokens_per_frame: int
+    limit: int | None = None
+
+    def row(
+        self,
+        number: int,
+        pieces: Sequence[Piece],
+        sources: list[tuple[str, Any]],
+        prompts: list[str],
+        pool: MediaPool,
+    ) -> Row:
+        """One row; placeholder k takes source k, loaded through the pool, and prompt k."""
+        kinds = [piece.kind for piece in pieces if piece.kind in ("image", "video")]
+        if kinds != [kind for kind, _ in sources]:
+            raise ValueError(
+                f"row {number}: the chat template wrote placeholders {kinds} for media "
+                f"{[kind for kind, _ in sources]}: it must write one for each, in order"
+            )
+        items = pool.place(number, sources)
+        row, length = Row(prompts=prompts), 0
+        for piece in pieces:
+            ids, mask = self._piece_ids(piece)
+            if self.limit is not None:
+                ids, mask = ids[: self.limit - length], mask[: self.limit - length]
+            length += len(ids)
+            if ids and piece.kind in ("image", "video"):
+                kind, index = items[len(row.slots)]
+                repeat = pool.frames(kind, index) * self.tokens_per_frame
+                row.slots.append((kind, index, len(row.slots)))
+                row.visual += repeat
+                ids, mask = ids * repeat, mask * repeat
+            row.ids += ids
+            row.answer += mask
+        if len(row.slots) != len(items):
+            raise ValueError(
+                f"row {number}: truncation to {self.limit} tokens leaves {len(row.slots)} of "
+                f"{len(items)} media placeholders: shorten the text or raise max_length"
+            )
+        return row
+
+    def _piece_ids(self, piece: Piece) -> tuple[list[int], list[int]]:
+        if piece.kind == "text":
+            return encode_piece(piece, self.tokenizer)
+        return [self.tokenizer.convert_tokens_to_ids(piece.text)], [int(bool(piece.answer))]
 
 
 def check_budget(rows: Sequence[Row], budget: int | None) -> None:
@@ -86,4 +157,12 @@ def prompt_tensors(rows: Sequence[Row], tokenizer: Any) -> dict[str, torch.Tenso
     return data
 
 
-__all__ = ["Row", "check_budget", "padded", "prompt_tensors"]
+__all__ = [
+    "OPTIONS",
+    "Row",
+    "RowCoder",
+    "check_budget",
+    "padded",
+    "prompt_tensors",
+    "split_options",
+]

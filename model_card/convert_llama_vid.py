@@ -46,7 +46,7 @@ def part(name: str) -> object:
 
 def run(chosen: argparse.Namespace) -> dict[str, object]:
     """The summary of the conversion, with `logits_difference` after --verify."""
-    request = part("conversion.Request")(  # type: ignore[operator]
+    request = part("conversion_sources.Request")(  # type: ignore[operator]
         source=chosen.source,
         out=chosen.out,
         code=HERE,

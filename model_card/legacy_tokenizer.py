@@ -43,6 +43,20 @@ def legacy_llama_tokenizer(path: Path, pad_token: str = "<unk>") -> Any:
             "run `pip install sentencepiece`"
         ) from error
     source = SentencePieceProcessor(model_file=str(path))
+    tokenizer = _rebuilt(source)
+    _check(tokenizer, source, path)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        bos_token=source.id_to_piece(source.bos_id()),
+        eos_token=source.id_to_piece(source.eos_id()),
+        unk_token="<unk>",
+        pad_token=pad_token,
+        padding_side="left",
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def _rebuilt(source: Any) -> Tokenizer:
     ids = {source.id_to_piece(i): i for i in range(source.vocab_size())}
     special = [i for i in ids.values() if source.is_control(i) or source.is_unknown(i)]
     scores = {
@@ -73,16 +87,7 @@ def legacy_llama_tokenizer(path: Path, pad_token: str = "<unk>") -> Any:
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{bos} $A", pair=f"{bos} $A $B", special_tokens=[(bos, source.bos_id())]
     )
-    _check(tokenizer, source, path)
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token=bos,
-        eos_token=source.id_to_piece(source.eos_id()),
-        unk_token="<unk>",
-        pad_token=pad_token,
-        padding_side="left",
-        clean_up_tokenization_spaces=False,
-    )
+    return tokenizer
 
 
 def _check(tokenizer: Tokenizer, source: Any, path: Path) -> None:

@@ -277,45 +277,36 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> LlavaVidCausalLMOutputWithPast | tuple[Any, ...]:
-        """Logits [B, T, vocab] and, with labels [B, T] (-100 = ignored), the mean token loss.
-
-        The vision inputs are what the processor returns; see `LlavaVidModel.get_video_features`.
-        """
+        """Logits [B, T, vocab]; with labels [B, T] (-100 = ignored) also the mean token loss."""
+        vision = (pixel_values, pixel_values_videos, image_features, video_features)
+        layout = (video_num_frames, image_slots, video_slots)
+        prompts = (qformer_input_ids, qformer_attention_mask)
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
-            pixel_values=pixel_values,
-            pixel_values_videos=pixel_values_videos,
-            image_features=image_features,
-            video_features=video_features,
-            video_num_frames=video_num_frames,
-            image_slots=image_slots,
-            video_slots=video_slots,
-            qformer_input_ids=qformer_input_ids,
-            qformer_attention_mask=qformer_attention_mask,
+            **dict(zip(VISION_INPUTS, (*vision, *layout, *prompts), strict=True)),
             **kwargs,
         )
         keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits = self.lm_head(outputs.last_hidden_state[:, keep])
-        loss = None
-        if labels is not None:
-            vocab_size = self.lm_head.weight.shape[0]
-            # A placeholder is never a target, whoever made the labels.
-            labels = labels.masked_fill(labels >= vocab_size, -100)
-            loss = self.loss_function(logits=logits, labels=labels, vocab_size=vocab_size, **kwargs)
-        result = LlavaVidCausalLMOutputWithPast(
-            loss=loss,
-            logits=logits,
-            past_key_values=outputs.past_key_values,
-            hidden_states=outputs.hidden_states,
-            attentions=outputs.attentions,
-            image_hidden_states=outputs.image_hidden_states,
-            video_hidden_states=outputs.video_hidden_states,
-        )
+        loss = None if labels is None else self._loss(logits, labels, **kwargs)
+        shared = {k: v for k, v in outputs.items() if k != "last_hidden_state"}
+        result = LlavaVidCausalLMOutputWithPast(loss=loss, logits=logits, **shared)
         return result.to_tuple() if return_dict is False else result
+
+    def _loss(self, logits: torch.Tensor, labels: torch.Tensor, **kwargs: Any) -> torch.Tensor:
+        config = self.config
+        # A placeholder is never a target, whoever made the labels.
+        placeholders = (labels == config.image_token_id) | (labels == config.video_token_id)
+        return self.loss_function(
+            logits=logits,
+            labels=labels.masked_fill(placeholders, -100),
+            vocab_size=logits.shape[-1],
+            **kwargs,
+        )
 
     def prepare_inputs_for_generation(
         self, input_ids: torch.LongTensor, is_first_iteration: bool = False, **kwargs: Any

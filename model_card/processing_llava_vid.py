@@ -7,27 +7,21 @@ import torch
 from transformers.feature_extraction_utils import BatchFeature
 from transformers.processing_utils import ProcessorMixin
 
-from .batch_llava_vid import Row, check_budget, padded, prompt_tensors
+from .batch_llava_vid import (
+    OPTIONS,
+    Row,
+    RowCoder,
+    check_budget,
+    padded,
+    prompt_tensors,
+    split_options,
+)
 from .configuration_llava_vid import content_tokens_per_frame
 from .pool_llava_vid import MediaPool, flat_list, payload, video_list
-from .text_llava_vid import Piece, Template, checked_conversation, encode_piece, media_blocks
+from .text_llava_vid import Piece, Template, conversation_list, media_blocks
 
 ASPECT_RATIOS = ("pad", "square")
 PROMPT_NEWLINES = ("keep", "delete", "reference")
-OPTIONS = (
-    *("padding", "padding_side", "pad_to_multiple_of", "max_length", "truncation"),
-    *("video_fps", "max_frames", "allow_urls", "images", "videos"),
-)
-NESTED_OPTIONS = ("common_kwargs", "text_kwargs", "images_kwargs", "videos_kwargs")
-
-
-def _split_options(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Options of this processor (also inside the library's nested dicts), and everything else."""
-    flat = dict(given)
-    for name in NESTED_OPTIONS:
-        flat.update(flat.pop(name, None) or {})
-    options = {k: v for k, v in flat.items() if k in OPTIONS and v is not None}
-    return options, {k: v for k, v in flat.items() if k not in OPTIONS}
 
 
 class LlavaVidProcessor(ProcessorMixin):
@@ -68,12 +62,17 @@ class LlavaVidProcessor(ProcessorMixin):
             self._placeholder_id(tokenizer, token) for token in (image_token, video_token)
         )
         self.compress_type, self.num_patches = compress_type, num_patches
-        self.tokens_per_frame = 1 + content_tokens_per_frame(compress_type, num_patches)
+        content_tokens_per_frame(compress_type, num_patches)  # raises for a wrong type
         self.image_aspect_ratio = image_aspect_ratio
         self.video_fps, self.max_frames = video_fps, max_frames
         self.qformer_newlines, self.max_length = qformer_newlines, max_length
         qformer_tokenizer.truncation_side = "left"
         super().__init__(image_processor, tokenizer, qformer_tokenizer, chat_template=chat_template)
+
+    @property
+    def tokens_per_frame(self) -> int:
+        """Placeholder tokens of one frame: the context token and the content tokens."""
+        return 1 + content_tokens_per_frame(self.compress_type, self.num_patches)
 
     @staticmethod
     def _placeholder_id(tokenizer: Any, token: str) -> int:
@@ -102,21 +101,15 @@ class LlavaVidProcessor(ProcessorMixin):
     ) -> Any:
         """One conversation or a list of them to a batch (or, without `tokenize`, to strings).
 
-        Batch: input_ids, attention_mask [B, T]; with media also qformer_input_ids,
-        qformer_attention_mask [prompts, L], and per kind pixel_values [images, 3, H, W] with
-        image_slots, or pixel_values_videos [sum frames, 3, H, W] (video_features [sum T, N, C] for
-        pre-extracted ones) with video_num_frames [videos] and video_slots; slots are rows of (batch
-        row, media, prompt). assistant_masks [B, T]: 1 on answer tokens and the end of turn.
-        Options: padding, padding_side, pad_to_multiple_of, max_length, truncation, video_fps,
-        max_frames, allow_urls, images, videos (for placeholders without payload); others go to the
-        template. Texts never become special tokens. Raises ValueError naming row and item.
+        Batch: input_ids, attention_mask [B, T]; with media qformer_input_ids [prompts, L] and mask;
+        pixel_values [images, 3, H, W], pixel_values_videos [sum frames, 3, H, W] (video_features
+        [sum T, N, C] for pre-extracted ones), video_num_frames [videos]; image_slots, video_slots:
+        (batch row, media, prompt). assistant_masks [B, T]: 1 on answer tokens and the end of turn.
+        Options: OPTIONS (images, videos: for placeholders without payload); others go to the
+        template. Raises ValueError naming row and item.
         """
-        options, variables = _split_options({**(processor_kwargs or {}), **kwargs})
-        batched = isinstance(conversation, (list, tuple)) and not (
-            conversation and isinstance(conversation[0], dict)
-        )
-        conversations = list(conversation) if batched else [conversation]
-        checked = [checked_conversation(c) for c in conversations]
+        options, variables = split_options({**(processor_kwargs or {}), **kwargs})
+        batched, conversations = conversation_list(conversation)
         template = self._template(chat_template)
         form = {
             "add_generation_prompt": add_generation_prompt,
@@ -124,17 +117,14 @@ class LlavaVidProcessor(ProcessorMixin):
             **variables,
         }
         if not tokenize:
-            texts = [template.render(messages, **form) for messages in checked]
+            texts = [template.render(messages, **form) for messages in conversations]
             return texts if batched else texts[0]
         pool, rows = self._pool(options), []
-        for number, messages in enumerate(checked):
-            pieces = template.pieces(messages, with_answers=return_assistant_tokens_mask, **form)
+        form["with_answers"] = return_assistant_tokens_mask
+        for number, messages in enumerate(conversations):
+            pieces = template.pieces(messages, **form)
             answered = messages[-1]["role"] == "assistant" and not continue_final_message
-            blocks = media_blocks(messages)
-            prompts = [self._qformer_text(block.turn_text, answered) for block in blocks]
-            sources = [(block.kind, payload(block.block)) for block in blocks]
-            rows.append(self._row(number, pieces, sources, prompts, pool, options))
-        pool.check_all_used()
+            rows.append(self._conversation_row(number, messages, pieces, answered, pool, options))
         batch = self._batch(rows, pool, return_assistant_tokens_mask, return_tensors, options)
         return batch if return_dict else batch["input_ids"]
 
@@ -156,30 +146,13 @@ class LlavaVidProcessor(ProcessorMixin):
             isinstance(text, (list, tuple)) and text and all(isinstance(t, str) for t in text)
         ):
             raise ValueError(f"text is {text!r}: expected a string or a list of strings")
-        options, unknown = _split_options({"images": images, "videos": videos, **kwargs})
+        options, unknown = split_options({"images": images, "videos": videos, **kwargs})
         if unknown:
             raise ValueError(f"options {sorted(unknown)} are unknown: expected some of {OPTIONS}")
         template, pool, rows = self._template(None), self._pool(options), []
         asked = flat_list(prompts)
-        start = self.tokenizer("", add_special_tokens=True)["input_ids"][:1]
         for number, string in enumerate([text] if isinstance(text, str) else text):
-            pieces = template.raw_pieces(string)
-            sources = [(p.kind, None) for p in pieces if p.kind in ("image", "video")]
-            if asked is None:
-                turns = template.user_turns(string)
-                questions = [turn for turn, count in turns for _ in range(count)]
-            else:
-                questions, asked = asked[: len(sources)], asked[len(sources) :]
-            if len(questions) != len(sources):
-                raise ValueError(
-                    f"row {number}: {len(questions)} Q-Former texts for {len(sources)} "
-                    "placeholders: give `prompts`, one string per placeholder"
-                )
-            row = self._row(number, pieces, sources, questions, pool, options)
-            if row.ids[:1] != start:
-                row.ids, row.answer = [*start, *row.ids], [0, *row.answer]
-            rows.append(row)
-        pool.check_all_used()
+            rows.append(self._raw_row(number, string, template, asked, pool, options))
         return self._batch(rows, pool, False, return_tensors, options)
 
     # -- rows and the batch --------------------------------------------------------------------
@@ -212,49 +185,51 @@ class LlavaVidProcessor(ProcessorMixin):
             num_patches=self.num_patches,
         )
 
-    def _row(
+    def _conversation_row(
         self,
         number: int,
+        messages: list[dict[str, Any]],
         pieces: Sequence[Piece],
-        sources: list[tuple[str, Any]],
-        prompts: list[str],
+        answered: bool,
         pool: MediaPool,
         options: dict[str, Any],
     ) -> Row:
-        """Ids of a row, placeholders expanded; `truncation` cuts before that, as the reference."""
-        kinds = [piece.kind for piece in pieces if piece.kind in ("image", "video")]
-        if kinds != [kind for kind, _ in sources]:
+        blocks = media_blocks(messages)
+        prompts = [self._qformer_text(block.turn_text, answered) for block in blocks]
+        sources = [(block.kind, payload(block.block)) for block in blocks]
+        return self._coder(options).row(number, pieces, sources, prompts, pool)
+
+    def _raw_row(
+        self,
+        number: int,
+        text: str,
+        template: Template,
+        asked: list[Any] | None,
+        pool: MediaPool,
+        options: dict[str, Any],
+    ) -> Row:
+        """A templated string; takes its prompts off the front of `asked` where that is given."""
+        pieces = template.raw_pieces(text)
+        sources = [(p.kind, None) for p in pieces if p.kind in ("image", "video")]
+        if asked is None:
+            prompts = [turn for turn, count in template.user_turns(text) for _ in range(count)]
+        else:
+            prompts = asked[: len(sources)]
+            del asked[: len(sources)]
+        if len(prompts) != len(sources):
             raise ValueError(
-                f"row {number}: the chat template wrote placeholders {kinds} for media "
-                f"{[kind for kind, _ in sources]}: it must write one for each, in order"
+                f"row {number}: {len(prompts)} Q-Former texts for {len(sources)} placeholders: "
+                "give `prompts`, one string per placeholder"
             )
-        items = pool.place(number, sources)
-        limit = options.get("max_length") if options.get("truncation") else None
-        row, length = Row(prompts=prompts), 0
-        for piece in pieces:
-            ids, mask = self._piece_ids(piece)
-            if limit is not None:
-                ids, mask = ids[: limit - length], mask[: limit - length]
-            length += len(ids)
-            if ids and piece.kind in ("image", "video"):
-                kind, index = items[len(row.slots)]
-                repeat = pool.frames(kind, index) * self.tokens_per_frame
-                row.slots.append((kind, index, len(row.slots)))
-                row.visual += repeat
-                ids, mask = ids * repeat, mask * repeat
-            row.ids += ids
-            row.answer += mask
-        if len(row.slots) != len(items):
-            raise ValueError(
-                f"row {number}: truncation to {limit} tokens leaves {len(row.slots)} of "
-                f"{len(items)} media placeholders: shorten the text or raise max_length"
-            )
+        row = self._coder(options).row(number, pieces, sources, prompts, pool)
+        start = self.tokenizer("", add_special_tokens=True)["input_ids"][:1]
+        if row.ids[:1] != start:
+            row.ids, row.answer = [*start, *row.ids], [0, *row.answer]
         return row
 
-    def _piece_ids(self, piece: Piece) -> tuple[list[int], list[int]]:
-        if piece.kind == "text":
-            return encode_piece(piece, self.tokenizer)
-        return [self.tokenizer.convert_tokens_to_ids(piece.text)], [int(bool(piece.answer))]
+    def _coder(self, options: dict[str, Any]) -> RowCoder:
+        limit = options.get("max_length") if options.get("truncation") else None
+        return RowCoder(self.tokenizer, self.tokens_per_frame, limit)
 
     def _batch(
         self,
@@ -264,6 +239,7 @@ class LlavaVidProcessor(ProcessorMixin):
         return_tensors: str | None,
         options: dict[str, Any],
     ) -> BatchFeature:
+        pool.check_all_used()
         limit = options.get("max_length")
         if not options.get("truncation"):
             check_budget(rows, limit or self.max_length)

@@ -77,6 +77,17 @@ def checked_conversation(conversation: Sequence[Any]) -> list[dict[str, Any]]:
     return messages
 
 
+def conversation_list(conversation: Any) -> tuple[bool, list[list[dict[str, Any]]]]:
+    """Whether a batch was given, and its checked conversations (a single one as a list)."""
+    batched = isinstance(conversation, (list, tuple)) and not (
+        conversation and isinstance(conversation[0], dict)
+    )
+    given = conversation if batched else [conversation]
+    if not given:
+        raise ValueError("the batch holds 0 conversations: expected at least one")
+    return batched, [checked_conversation(item) for item in given]
+
+
 def media_blocks(messages: Sequence[dict[str, Any]]) -> list[MediaBlock]:
     """Media placeholders in reading order, each with the text of the user turn it stands in."""
     found = []
@@ -241,7 +252,7 @@ __all__ = [
     "MediaBlock",
     "Piece",
     "Template",
-    "checked_conversation",
+    "conversation_list",
     "encode_piece",
     "media_blocks",
 ]

@@ -15,7 +15,7 @@ from transformers import AutoModel
 
 from .checkpoint_config import read_json
 from .checkpoint_names import BERT, VISION
-from .conversion import Request, source_reader
+from .conversion_sources import Request, source_reader
 
 PROMPT_IDS = (3, 7, 11, 5)
 QUESTION_IDS = (2, 5, 9, 3)
