@@ -1,0 +1,1 @@
+"""Training and evaluation of Behavior-LLaVA: shards in, a checkpoint folder and results out."""

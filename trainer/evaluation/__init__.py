@@ -1,0 +1,1 @@
+"""Measuring a checkpoint: `python -m trainer.evaluation --help`."""

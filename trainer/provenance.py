@@ -1,0 +1,72 @@
+"""What a result must name to be checked: code, model and library versions."""
+
+import hashlib
+import json
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "evaluate")
+HASH_BLOCK = 1 << 20
+
+
+def library_versions() -> dict[str, str | None]:
+    """Return the versions of the libraries a run depends on; None for one not installed."""
+    found: dict[str, str | None] = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = None
+    return found
+
+
+def code_commit() -> str | None:
+    """Return the git commit of this code, `-dirty` with local changes; None outside git."""
+    here = Path(__file__).resolve().parent
+    try:
+        commit = _git(here, "rev-parse", "HEAD")
+        changed = _git(here, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(folder: Path, *command: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *command], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def model_revision(model: str, commit: str | None) -> str | None:
+    """Return what pins a model: the commit of a Hub model, or a digest of a folder's files.
+
+    The digest covers configuration, code and weights, by name and content, so that two folders
+    have the same one exactly when they hold the same model.
+    """
+    folder = Path(model)
+    if not folder.is_dir():
+        return commit
+    digest = hashlib.sha256()
+    kinds = {".json", ".py", ".safetensors", ".jinja", ".txt", ".model"}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in kinds and path.name != "train_summary.json" and path.is_file():
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{_sha256(path)}\n".encode())
+    return f"sha256:{digest.hexdigest()}"
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(HASH_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON in one step: a reader sees the old file or the whole new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    part.replace(path)
