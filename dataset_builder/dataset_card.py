@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from dataset_builder.features import shard_features
-from dataset_builder.shards import SPLITS, ReleaseFile
+from dataset_builder.shards import DEFAULT_CONFIG, SPLITS, ReleaseFile, config_of
 
 TEMPLATE = Path(__file__).with_name("dataset_card.md")
 REPOSITORY = "behavior-llava/blift"
@@ -27,19 +27,18 @@ TIER_TEXT = {
 
 @dataclass(frozen=True)
 class CardFacts:
-    """What one build puts into the card."""
+    """What one build puts into card and manifest; counts are those of the default config."""
 
     tier: str
-    preset: str
-    root: str
     annotators: Sequence[Mapping[str, str]]
     absent: Mapping[str, str]
     images: int
     videos: int
     comments: int
+    sources: Mapping[str, Mapping[str, int]]  # split -> source -> samples
 
 
-def render_card(files: Sequence[ReleaseFile], facts: CardFacts) -> bytes:
+def render_card(files: Sequence[ReleaseFile], facts: CardFacts, preset: str, root: str) -> bytes:
     """The card's bytes."""
     has_media = facts.tier == "full"
     values = {
@@ -48,25 +47,20 @@ def render_card(files: Sequence[ReleaseFile], facts: CardFacts) -> bytes:
         "tier_text": TIER_TEXT[facts.tier],
         "repository": REPOSITORY,
         "counts": _counts(files, facts),
-        "root": facts.root,
+        "root": root,
         "members": ", `jpg` (the picture, or a video's first keyframe) and `mp4` (the video; empty "
         "for a picture)"
         if has_media
         else "",
         "annotators": _table(facts.annotators),
         "absent": _absent(facts.absent),
-        "preset": facts.preset,
+        "preset": preset,
     }
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values).encode()
 
 
 def front_matter(files: Sequence[ReleaseFile], has_media: bool, samples: int) -> str:
     """YAML between the dashes: configs with their files, declared features, tags."""
-    data_files = [
-        {"split": split, "path": f"data/{split}-*.tar"}
-        for split in SPLITS
-        if any(f.path.startswith(f"data/{split}-") for f in files)
-    ]
     block: dict[str, Any] = {
         "pretty_name": "BLIFT",
         "language": ["en"],
@@ -75,12 +69,37 @@ def front_matter(files: Sequence[ReleaseFile], has_media: bool, samples: int) ->
         "tags": ["webdataset", "behavior", "comments", "instruction-tuning"],
         "size_categories": [_size_category(samples)],
     }
-    if data_files:  # a build that kept nothing has nothing to load
-        config = {"config_name": "default", "default": True, "data_files": data_files}
+    configs = _configs(files)
+    if configs:  # a build that kept nothing has nothing to load
         features = shard_features(has_media)._to_yaml_list()
-        block["configs"] = [config]
-        block["dataset_info"] = {"config_name": "default", "features": features}
+        media_features = shard_features(True)._to_yaml_list()
+        block["configs"] = configs
+        infos = [
+            {
+                "config_name": config["config_name"],
+                # pictures of eye tracking are always inside, whatever the tier of the posts
+                "features": features if config.get("default") else media_features,
+            }
+            for config in configs
+        ]
+        block["dataset_info"] = infos[0] if len(infos) == 1 else infos
     return yaml.safe_dump(block, sort_keys=False, allow_unicode=False)
+
+
+def _configs(files: Sequence[ReleaseFile]) -> list[dict[str, Any]]:
+    """Configs with the files of each split; one format for all, as `load_dataset` wants."""
+    tars = [file.path for file in files if file.path.endswith(".tar")]
+    found = []
+    for name in sorted({config_of(path) for path in tars}, key=lambda n: (n != DEFAULT_CONFIG, n)):
+        inside = "data/" if name == DEFAULT_CONFIG else f"data/{name}/"
+        data_files = [
+            {"split": split, "path": f"{inside}{split}-*.tar"}
+            for split in SPLITS
+            if any(path.startswith(f"{inside}{split}-") for path in tars)
+        ]
+        default = {"default": True} if name == DEFAULT_CONFIG else {}
+        found.append({"config_name": name, **default, "data_files": data_files})
+    return found
 
 
 def _size_category(samples: int) -> str:
@@ -90,16 +109,18 @@ def _size_category(samples: int) -> str:
 
 
 def _counts(files: Sequence[ReleaseFile], facts: CardFacts) -> str:
-    lines = ["| split | samples | shards | bytes |", "|---|---|---|---|"]
-    for split in SPLITS:
-        tars = [f for f in files if f.path.startswith(f"data/{split}-")]
-        if tars:
-            samples, size = sum(f.samples for f in tars), sum(f.bytes for f in tars)
-            lines.append(f"| {split} | {samples:,} | {len(tars)} | {size:,} |")
-    lines.append("")
-    lines.append(
-        f"{facts.images:,} pictures, {facts.videos:,} videos, {facts.comments:,} comments."
-    )
+    lines = ["| config | split | samples | shards | bytes |", "|---|---|---|---|---|"]
+    tars: dict[tuple[str, str], list[ReleaseFile]] = {}
+    for file in files:
+        if file.path.endswith(".tar"):
+            split = file.path.rsplit("/", 1)[1].rsplit("-", 1)[0]
+            tars.setdefault((config_of(file.path), split), []).append(file)
+    for config, split in sorted(tars):
+        found = tars[config, split]
+        samples, size = sum(f.samples for f in found), sum(f.bytes for f in found)
+        lines.append(f"| {config} | {split} | {samples:,} | {len(found)} | {size:,} |")
+    posts = f"{facts.images:,} pictures, {facts.videos:,} videos, {facts.comments:,} comments"
+    lines += ["", f"Posts: {posts}."]
     return "\n".join(lines)
 
 

@@ -24,6 +24,7 @@ from dataset_builder.annotate.run import (
 )
 from dataset_builder.atomic import sweep_partials
 from dataset_builder.comment_table import Comments
+from dataset_builder.dataset_card import CardFacts
 from dataset_builder.decoder import DecodeLimits
 from dataset_builder.errors import BuildError
 from dataset_builder.manifest import NAME
@@ -36,8 +37,10 @@ from dataset_builder.release_files import close_release, write_shards
 from dataset_builder.schema import InputDigest, ReleaseSummary
 from dataset_builder.select_media import POST_COLUMNS, Selection, select
 from dataset_builder.settings import Settings
-from dataset_builder.shards import SPLITS, ReleaseFile
+from dataset_builder.shards import DEFAULT_CONFIG, SPLITS, ReleaseFile
 from dataset_builder.tasks import run_tasks
+
+SOURCES = ("reddit", "youtube")
 
 
 def finish(
@@ -54,28 +57,32 @@ def finish(
     posts = pq.read_table(work / "text" / "posts.parquet")
     comments = Comments(work / "text" / "comments.parquet")
     light = posts.select(POST_COLUMNS).to_pylist()
-    selection = select(light, media_dir, records, settings, workers)
+    selection = select(light, media_dir, build_dir, settings, workers)
     ledger = _drop_duplicates(light, comments, selection, settings)
     chosen, absent = choose_annotators(settings)
-    results = _annotate(selection, chosen, work, records, settings, workers)
+    results = annotate_media(selection.media(), chosen, build_dir, settings, workers)
     tier = tier_of(media_dir, settings)
     store = RecordStore(records)
     material = Material(posts, comments, selection, results, store, settings, tier)
     packed, counts = _pack(material, work / "samples")
     # from here on the old release is incomplete: its manifest goes first and comes back last
     (release / NAME).unlink(missing_ok=True)
-    files = write_shards(packed, release, work / "shards", settings, workers)
-    facts = {
-        "tier": tier,
-        "annotators": [choice.as_row() for choice in chosen] if selection.records else [],
-        "absent": absent,
-        "images": counts["image"],
-        "videos": counts["video"],
-        "comments": counts["comments"],
-    }
+    files = write_shards(packed, DEFAULT_CONFIG, build_dir, settings, workers)
+    facts = CardFacts(
+        tier=tier,
+        annotators=[choice.as_row() for choice in chosen] if selection.records else [],
+        absent=absent,
+        images=sum(count["image"] for count in counts.values()),
+        videos=sum(count["video"] for count in counts.values()),
+        comments=sum(count["comments"] for count in counts.values()),
+        sources={
+            split: {source: count[source] for source in SOURCES if count[source]}
+            for split, count in counts.items()
+        },
+    )
     write_media_ledger(chain(selection.media_rows, *ledger), build_dir / "ledger")
-    root = close_release(files, release, facts, inputs, settings)
-    return _summary(root, files, counts["comments"], selection)
+    root = close_release(files, release, facts, [i.as_dict() for i in inputs], settings.as_dict())
+    return _summary(root, files, facts.comments, selection)
 
 
 def tier_of(media_dir: Path | None, settings: Settings) -> str:
@@ -111,25 +118,25 @@ def _drop_duplicates(
     )
 
 
-def _annotate(
-    selection: Selection,
+def annotate_media(
+    media: dict[str, Path],
     chosen: Sequence[AnnotatorChoice],
-    work: Path,
-    records: Path,
+    build_dir: Path,
     settings: Settings,
     workers: int,
 ) -> list[tuple[AnnotatorChoice, dict[str, Any]]]:
     """Run every chosen annotator over media it has not seen, and read all results."""
-    media, limits = selection.media(), DecodeLimits.from_settings(settings)
+    work, limits = build_dir / "work", DecodeLimits.from_settings(settings)
+    records = record_folder(work, settings)
     results = []
     for choice in chosen:
         tasks = annotation_tasks(choice, media, work, records, limits)
-        run_tasks(run_annotation_task, tasks, workers, settings.build.executor, choice.field)
+        run_tasks(run_annotation_task, tasks, workers, settings, build_dir, choice.field)
         results.append((choice, read_results(results_folder(work, choice, records))))
     return results
 
 
-def _pack(material: Material, folder: Path) -> tuple[dict[str, Path], Counter[str]]:
+def _pack(material: Material, folder: Path) -> tuple[dict[str, Path], dict[str, Counter[str]]]:
     """Packed samples of every split that has any, and their counts."""
     by_split: dict[str, list[str]] = {split: [] for split in SPLITS}
     ids = material.posts.column("id").to_pylist()
@@ -137,11 +144,11 @@ def _pack(material: Material, folder: Path) -> tuple[dict[str, Path], Counter[st
         if post not in material.selection.drops:
             by_split[split].append(post)
     packed: dict[str, Path] = {}
-    counts: Counter[str] = Counter()
+    counts: dict[str, Counter[str]] = {}
     for split, chosen in by_split.items():
         if chosen:
             packed[split] = folder / f"{split}.parquet"
-            counts.update(pack_split(material, chosen, packed[split]))
+            counts[split] = pack_split(material, chosen, packed[split])
     return packed, counts
 
 

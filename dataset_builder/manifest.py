@@ -11,7 +11,6 @@ from typing import Any
 
 from dataset_builder.atomic import write_atomic
 from dataset_builder.errors import BuildError
-from dataset_builder.schema import InputDigest
 from dataset_builder.shards import ReleaseFile
 
 NAME = "manifest.json"
@@ -42,18 +41,18 @@ def merkle_root(files: Iterable[ReleaseFile]) -> str:
 
 def make_manifest(
     files: Sequence[ReleaseFile],
-    inputs: Sequence[InputDigest],
+    inputs: Sequence[Mapping[str, Any]],
     settings: Mapping[str, Any],
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """The manifest's content; `facts` are further keys (tier, samples, annotators, counts)."""
+    """The manifest's content; `facts` are what the card tells of the release."""
     return {
         "root": merkle_root(files),
         "files": [file.__dict__ for file in sorted(files, key=lambda f: f.path)],
-        "inputs": sorted((i.as_dict() for i in inputs), key=lambda i: (i["role"], i["name"])),
+        "inputs": sorted((dict(i) for i in inputs), key=lambda i: (i["role"], i["name"])),
         "settings": dict(settings),
         "code": code_identity(),
-        **facts,
+        "release": dict(facts),
     }
 
 

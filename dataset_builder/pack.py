@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,11 +37,11 @@ class Material:
     tier: str
 
 
-def pack_split(material: Material, ids: Sequence[str], out: Path) -> dict[str, int]:
-    """Write the samples of posts `ids` to `out` in shard order; returns counts for the card."""
+def pack_split(material: Material, ids: Sequence[str], out: Path) -> Counter[str]:
+    """Write the samples of posts `ids` to `out` in shard order; counts by source and media."""
     order = sorted(ids, key=shard_order)
     row_of = {post: at for at, post in enumerate(material.posts.column("id").to_pylist())}
-    counts = {"image": 0, "video": 0, "comments": 0, "turns": 0}
+    counts: Counter[str] = Counter()
     out.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(out) as file, pq.ParquetWriter(file, PACKED) as writer:
         for at in range(0, len(order), BATCH):
@@ -50,7 +51,7 @@ def pack_split(material: Material, ids: Sequence[str], out: Path) -> dict[str, i
                 sample = _sample(post, material)
                 counts[sample["media_type"]] += 1
                 counts["comments"] += len(sample["comments"])
-                counts["turns"] += len(sample["turns"])
+                counts[sample["source"]] += 1
                 rows.append(packed_row(post["id"], encode_json(sample), _media(post, material)))
             writer.write_table(pa.Table.from_pylist(rows, schema=PACKED))
     return counts

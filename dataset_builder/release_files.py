@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from dataset_builder.atomic import write_atomic
 from dataset_builder.dataset_card import CardFacts, render_card
-from dataset_builder.manifest import CARD, NAME, make_manifest, merkle_root, write_manifest
-from dataset_builder.schema import InputDigest
+from dataset_builder.manifest import (
+    CARD,
+    NAME,
+    make_manifest,
+    merkle_root,
+    read_manifest,
+    write_manifest,
+)
 from dataset_builder.settings import Settings
 from dataset_builder.shards import (
     ReleaseFile,
@@ -25,41 +32,51 @@ MEGABYTE = 1_000_000
 
 
 def write_shards(
-    packed: Mapping[str, Path], release: Path, state: Path, settings: Settings, workers: int
+    packed: Mapping[str, Path],
+    config: str,
+    build_dir: Path,
+    settings: Settings,
+    workers: int,
 ) -> list[ReleaseFile]:
-    """Write the tars and metadata of every split in `packed` (split -> packed samples)."""
+    """Write the tars and metadata of one config; `packed` is split -> packed samples."""
+    release, state = build_dir / "release", build_dir / "work" / "shards"
     most = int(settings.shards.max_mb * MEGABYTE)
     tasks = [
         task
         for split, samples in packed.items()
-        for task in plan_shards(split, samples, release, state, most)
+        for task in plan_shards(split, samples, release, state, most, config)
     ]
-    run_tasks(run_shard_task, tasks, workers, settings.build.executor, "shards")
+    run_tasks(run_shard_task, tasks, workers, settings, build_dir, "shards")
     return [file for task in tasks for file in read_note(state_note(state, task.path))]
 
 
 def close_release(
     files: Sequence[ReleaseFile],
     release: Path,
-    facts: Mapping[str, Any],
-    inputs: Sequence[InputDigest],
-    settings: Settings,
+    facts: CardFacts,
+    inputs: Sequence[Mapping[str, Any]],
+    settings: Mapping[str, Any],
 ) -> str:
     """Write card and manifest, remove files of earlier builds; returns the Merkle root."""
     release.mkdir(parents=True, exist_ok=True)
     root = merkle_root(files)
-    card = render_card(files, CardFacts(preset=settings.preset, root=root, **facts))
+    card = render_card(files, facts, settings["preset"], root)
     write_atomic(release / CARD, card)
-    listed = [*files, card_entry(card)]
+    listed = [*files, ReleaseFile(CARD, len(card), hashlib.sha256(card).hexdigest(), 0)]
     _remove_others(release, {file.path for file in listed} | {NAME})
-    known = {key: facts[key] for key in ("tier", "annotators", "absent")}
-    write_manifest(make_manifest(listed, inputs, settings.as_dict(), known), release)
+    write_manifest(make_manifest(listed, inputs, settings, asdict(facts)), release)
     return root
 
 
-def card_entry(card: bytes) -> ReleaseFile:
-    """The manifest's row for the card."""
-    return ReleaseFile(CARD, len(card), hashlib.sha256(card).hexdigest(), 0)
+def close_again(release: Path, files: Sequence[ReleaseFile], facts: CardFacts) -> str:
+    """Write card and manifest of a release whose data files are now `files`; inputs stay."""
+    old = read_manifest(release)
+    return close_release(files, release, facts, old["inputs"], old["settings"])
+
+
+def release_facts(manifest: Mapping[str, Any]) -> CardFacts:
+    """What the card of a release was made of."""
+    return CardFacts(**manifest["release"])
 
 
 def _remove_others(release: Path, wanted: set[str]) -> None:

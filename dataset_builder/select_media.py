@@ -16,6 +16,7 @@ from dataset_builder.media import (
     loosest,
     media_tasks,
     read_verdicts,
+    record_folder,
     run_media_task,
 )
 from dataset_builder.media_record import MediaRecord
@@ -45,7 +46,7 @@ class Selection:
 def select(
     posts: Sequence[Mapping[str, Any]],
     media_dir: Path | None,
-    records: Path,
+    build_dir: Path,
     settings: Settings,
     workers: int,
 ) -> Selection:
@@ -62,8 +63,8 @@ def select(
         if path is not None:
             wanted.setdefault(path, []).append(longest_allowed(post["source"], settings))
     limits = {path: loosest(values) for path, values in wanted.items()}
-    tasks = media_tasks(limits, records, settings)
-    run_tasks(run_media_task, tasks, workers, settings.build.executor, "media")
+    tasks = media_tasks(limits, record_folder(build_dir / "work", settings), settings)
+    run_tasks(run_media_task, tasks, workers, settings, build_dir, "media")
     verdicts = read_verdicts(tasks)
     for post in posts:
         path = found[post["id"]]

@@ -22,6 +22,7 @@ from dataset_builder.blob import BLOB, Blob
 from dataset_builder.features import metadata_schema
 from dataset_builder.ustar import BLOCK, padding, write_tar
 
+DEFAULT_CONFIG = "default"
 SPLITS = ("train", "validation", "test")
 # work/samples/{split}.parquet: samples in shard order, media by reference
 PACKED = pa.schema(
@@ -74,9 +75,13 @@ def shard_order(key: str) -> str:
 
 
 def plan_shards(
-    split: str, samples: Path, release: Path, state: Path, max_bytes: int
+    split: str, samples: Path, release: Path, state: Path, max_bytes: int, config: str
 ) -> list[ShardTask]:
-    """Cut a split into shards of at most `max_bytes` (a larger sample stands alone)."""
+    """Cut a split into shards of at most `max_bytes` (a larger sample stands alone).
+
+    The default config lies at the top, any other one in a folder of its name.
+    """
+    inside = "" if config == DEFAULT_CONFIG else f"{config}/"
     sizes = pq.read_table(samples, columns=["tar_bytes"]).column(0).to_pylist()
     starts: list[int] = []
     filled = 0
@@ -91,8 +96,8 @@ def plan_shards(
             samples=samples,
             first=first,
             count=end - first,
-            path=f"data/{split}-{at:05d}.tar",
-            metadata=f"metadata/{split}-{at:05d}.parquet",
+            path=f"data/{inside}{split}-{at:05d}.tar",
+            metadata=f"metadata/{inside}{split}-{at:05d}.parquet",
             release=release,
             state=state,
         )
@@ -120,7 +125,13 @@ def run_shard_task(task: ShardTask) -> None:
 
 def state_note(state: Path, path: str) -> Path:
     """Where the build remembers what it wrote as shard `path`."""
-    return state / f"{Path(path).stem}.json"
+    return state / f"{path.removeprefix('data/').replace('/', '.')}.json"
+
+
+def config_of(path: str) -> str:
+    """The config that a release path belongs to."""
+    parts = path.split("/")
+    return parts[1] if len(parts) > 2 else DEFAULT_CONFIG
 
 
 def read_note(note: Path) -> list[ReleaseFile]:

@@ -1,33 +1,49 @@
-"""Run independent tasks here or on a Ray cluster; each task writes its own result file."""
+"""Run independent media tasks: a process pool here, datatrove's executors on Ray or Slurm.
+
+A task writes its own result file and is skipped where that is there, so nothing else remembers what
+is done. Models are loaded once per worker process (`load_annotator`), which on Ray makes the
+workers of an annotator its actors.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, TypeVar
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
 
 from tqdm import tqdm
 
 from dataset_builder.errors import BuildError
+from dataset_builder.settings import Settings
 
 T = TypeVar("T")
 
 
 def run_tasks(
-    work: Callable[[T], None], tasks: Sequence[T], workers: int, executor: str, label: str
+    work: Callable[[T], None],
+    tasks: Sequence[T],
+    workers: int,
+    settings: Settings,
+    build_dir: Path,
+    label: str,
 ) -> None:
     """Call `work` on every task; order and worker count have no influence on what is written.
 
     The first failure stops the rest and is raised here.
     """
-    runners = {"local": _local, "slurm": _local, "ray": _ray}
-    done = runners[executor](work, tasks, workers)
-    shown = tqdm(done, desc=label, total=len(tasks), unit="task", file=sys.stderr, disable=None)
-    for _ in shown:
-        pass
+    if settings.build.executor == "local":
+        done = _local(work, tasks, workers)
+        bar = tqdm(done, label, len(tasks), unit="task", file=sys.stderr, disable=None)
+        for _ in bar:
+            pass
+    elif tasks:
+        _far(work, tasks, workers, settings, build_dir, label)
 
 
 def _local(work: Callable[[T], None], tasks: Sequence[T], workers: int) -> Iterator[None]:
@@ -36,7 +52,7 @@ def _local(work: Callable[[T], None], tasks: Sequence[T], workers: int) -> Itera
             work(task)
             yield
         return
-    # spawn: a fork would copy the threads' locks of the libraries loaded here
+    # spawn: a fork would copy the locks that other threads of this process hold
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
         futures: list[Future[None]] = [pool.submit(work, task) for task in tasks]
@@ -54,16 +70,23 @@ def _local(work: Callable[[T], None], tasks: Sequence[T], workers: int) -> Itera
                 future.cancel()
 
 
-def _ray(work: Callable[[T], None], tasks: Sequence[T], workers: int) -> Iterator[None]:
-    try:
-        import ray
-    except ImportError:
-        raise BuildError("build.executor=ray needs `pip install ray`; or use local") from None
-    if not ray.is_initialized():
-        ray.init(log_to_driver=False, include_dashboard=False)
-    remote: Any = ray.remote(work)
-    waiting = [remote.remote(task) for task in tasks]
-    while waiting:
-        ready, waiting = ray.wait(waiting)
-        ray.get(ready)
-        yield
+def _far(
+    work: Callable[[T], None],
+    tasks: Sequence[T],
+    workers: int,
+    settings: Settings,
+    build_dir: Path,
+    label: str,
+) -> None:
+    """Through the executor of the text stages; its markers are named after this very work."""
+    from dataset_builder.engine import run_stage  # loads datatrove
+    from dataset_builder.workdir import Layout
+
+    digest = hashlib.sha256(repr(tasks).encode()).hexdigest()[:12]
+    name = f"{label.replace('.', '_')}-{digest}"
+    rank_task = partial(_one, work, tuple(tasks))
+    run_stage(name, rank_task, len(tasks), workers, Layout(build_dir), settings)
+
+
+def _one(work: Callable[[T], None], tasks: Sequence[T], rank: int) -> None:
+    work(tasks[rank])

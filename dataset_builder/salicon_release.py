@@ -1,0 +1,163 @@
+"""Add a Salicon config (object or region) to a release, from pictures and eye tracking."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dataset_builder import salicon
+from dataset_builder.atomic import atomic_file
+from dataset_builder.blob import EMPTY
+from dataset_builder.dataset_card import CardFacts
+from dataset_builder.errors import BuildError
+from dataset_builder.manifest import CARD, NAME, read_manifest
+from dataset_builder.media import media_tasks, read_verdicts, record_folder, run_media_task
+from dataset_builder.media_record import MediaRecord, RecordStore
+from dataset_builder.release_files import close_release, release_facts, write_shards
+from dataset_builder.salicon_data import Instances, gaze_density, map_density, read_gaze
+from dataset_builder.sample_fields import JSON_FEATURES
+from dataset_builder.settings import Settings
+from dataset_builder.shards import PACKED, config_of, encode_json, packed_row, shard_order
+from dataset_builder.tasks import run_tasks
+
+TASKS = ("object", "region")
+SPLIT = "train"
+
+
+@dataclasses.dataclass(frozen=True)
+class SaliconRequest:
+    """`gaze` is a fixation file or a folder of saliency maps named as the pictures."""
+
+    images: Path
+    gaze: Path
+    instances: Path | None
+    task: str
+    form: str
+
+
+def add_salicon(
+    build_dir: Path, request: SaliconRequest, settings: Settings, workers: int
+) -> dict[str, Any]:
+    """Write config `salicon_<task>` into `build_dir`/release; returns counts and the new root.
+
+    Pictures without gaze, without a named object or that do not decode are counted, not used.
+    """
+    if request.task == "object" and request.instances is None:
+        raise BuildError("the object task needs --instances (COCO instances JSON); or use region")
+    config = f"salicon_{request.task}"
+    rows, skipped = _rows(build_dir, request, settings, workers)
+    if not rows:
+        raise BuildError(f"no picture of {request.images} can be used: {skipped}")
+    packed = build_dir / "work" / "samples" / f"{config}-{SPLIT}.parquet"
+    packed.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_file(packed) as file:
+        ordered = sorted(rows, key=lambda row: shard_order(row["key"]))
+        pq.write_table(pa.Table.from_pylist(ordered, schema=PACKED), file)
+    release = build_dir / "release"
+    files, facts, inputs, used = _existing(release, config, settings)
+    (release / NAME).unlink(missing_ok=True)
+    files += write_shards({SPLIT: packed}, config, build_dir, settings, workers)
+    root = close_release(files, release, facts, inputs, used)
+    return {"config": config, "samples": len(rows), "skipped": skipped, "root": root}
+
+
+def _rows(
+    build_dir: Path, request: SaliconRequest, settings: Settings, workers: int
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
+    """Packed rows, and how many pictures were left out for which reason."""
+    records = record_folder(build_dir / "work", settings)
+    wanted: dict[Path, float | None] = {
+        path: None for path in sorted(request.images.iterdir()) if path.is_file()
+    }
+    tasks = media_tasks(wanted, records, settings)
+    run_tasks(run_media_task, tasks, workers, settings, build_dir, "pictures")
+    rows: list[dict[str, Any]] = []
+    skipped: dict[str, int] = {}
+    for path, record, turn, url in _turns(request, read_verdicts(tasks)):
+        if isinstance(turn, str):
+            skipped[turn] = skipped.get(turn, 0) + 1
+            continue
+        sample = _sample(path, record, turn, url)
+        media = {"jpg": RecordStore(records).frame_blob(record, 0), "mp4": EMPTY}
+        rows.append(packed_row(sample["id"], encode_json(sample), media))
+    return rows, skipped
+
+
+def _turns(
+    request: SaliconRequest, records: dict[Path, MediaRecord]
+) -> Iterator[tuple[Path, MediaRecord, Any, str | None]]:
+    """Per picture: its turn, or the reason why it has none."""
+    gaze = read_gaze(request.gaze) if request.gaze.is_file() else {}
+    instances = Instances(request.instances) if request.instances else None
+    for path, record in records.items():
+        url = gaze[path.name].url if path.name in gaze else None
+        if record.reason is not None or record.kind != "image":
+            yield path, record, record.reason or "wrong_media_type", url
+            continue
+        saliency = _density(request, gaze, path, record)
+        if saliency is None:
+            yield path, record, "no_gaze", url
+        elif request.task == "region":
+            shares = salicon.tile_shares(saliency)
+            yield path, record, salicon.region_turn(shares, request.form), url
+        else:
+            assert instances is not None
+            masks = instances.masks(path.name, saliency.shape[1], saliency.shape[0])
+            scores = salicon.object_scores(saliency, masks)
+            # one object alone has no order
+            turn = salicon.object_turn(scores, request.form) if len(scores) > 1 else "few_objects"
+            yield path, record, turn, url
+
+
+def _density(
+    request: SaliconRequest, gaze: dict[str, Any], path: Path, record: MediaRecord
+) -> np.ndarray | None:
+    assert record.width is not None
+    assert record.height is not None
+    try:
+        if path.name in gaze:
+            return gaze_density(gaze[path.name], record.width, record.height)
+        maps = sorted(request.gaze.glob(f"{path.stem}.*")) if request.gaze.is_dir() else []
+        return map_density(maps[0], record.width, record.height) if maps else None
+    except ValueError:
+        return None  # nobody looked inside the picture: no saliency to ask for
+
+
+def _sample(path: Path, record: MediaRecord, turn: Any, url: str | None) -> dict[str, Any]:
+    """A sample with the same keys as any other; what eye tracking has not is null or empty."""
+    empty: dict[str, Any] = {
+        key: [] if isinstance(kind, list) else None for key, kind in JSON_FEATURES.items()
+    }
+    name = re.sub(r"[^0-9A-Za-z_-]", "_", path.stem)
+    return {
+        **empty,
+        "id": f"salicon-{name}",
+        "source": "salicon",
+        "media_type": "image",
+        "url": url,
+        "width": record.width,
+        "height": record.height,
+        "media_sha256": record.sha256,
+        "replay": None,
+        "system": salicon.SYSTEM,
+        "intro": "",
+        "turns": [turn],
+    }
+
+
+def _existing(
+    release: Path, config: str, settings: Settings
+) -> tuple[list[Any], CardFacts, list[Any], dict[str, Any]]:
+    """Files of the other configs, and what the card and manifest said; a new release has none."""
+    if not (release / NAME).is_file():
+        return [], CardFacts("full", [], {}, 0, 0, 0, {}), [], settings.as_dict()
+    manifest = read_manifest(release)
+    files = [f for f in manifest["files"] if f.path != CARD and config_of(f.path) != config]
+    return files, release_facts(manifest), manifest["inputs"], manifest["settings"]
