@@ -24,8 +24,7 @@ COMMENT_LINE = re.compile(
     r"(?: \^(?P<parent>\d+))? \| (?P<text>.+)$"
 )
 # what these marks promise: the comment itself goes (a mark outside this set only describes it)
-DROPPED = {"too_short", "too_long", "near_duplicate", "deleted_comment", "removed_comment", "bot"}
-DROPPED |= {"nsfw_word"}
+DROPPED = {"few_words", "many_words", "near_duplicate", "deleted", "bot", "nsfw_words"}
 
 
 @dataclass(frozen=True)

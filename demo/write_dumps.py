@@ -65,32 +65,30 @@ def comment_rows(posts: list[tuple[SourcePost, str]]) -> list[Row]:
 
 
 def victims(posts: list[tuple[SourcePost, str]], videos: list[SourcePost]) -> list[Row]:
-    """What the build should drop: {kind, id, victim, why} for posts, videos and comments."""
-    rows = []
+    """What the build should drop: {kind, id, reason, why}, in the words of its ledger."""
+    rows: list[Row] = []
+    ids = {id(post): reddit_ids(post) for post, _ in posts}
+    ids |= {id(video): [c["id"] for c in video_row(video)["comments"] or []] for video in videos}
     both = [("reddit", post) for post, _ in posts] + [("youtube", post) for post in videos]
     for source, post in both:
+        name = f"{source}-{post.id}"
         if "victim" in post.fields:
-            name = f"{source}-{post.id}"
             why = post.fields.get("why", "")
-            rows.append({"kind": "post", "id": name, "victim": post.fields["victim"], "why": why})
+            rows.append({"kind": "post", "id": name, "reason": post.fields["victim"], "why": why})
         for line, comment in enumerate(post.comments, start=1):
-            if comment.victim is None:
-                continue
-            own = comment_id(post.id, line) if source == "reddit" else f"line {line}"
-            fate = "dropped" if comment.victim in DROPPED else "kept, as plain text or redacted"
-            rows.append(
-                {
-                    "kind": "comment",
-                    "id": own,
-                    "victim": comment.victim,
-                    "why": f"{fate}; comment {line} of {source}-{post.id}",
-                }
-            )
+            if comment.victim in DROPPED:
+                own, why = ids[id(post)][line - 1], f"comment {line} of {name}"
+                row = {"kind": "comment", "id": own, "reason": comment.victim, "why": why}
+                rows.append(row)
     for stray in read_strays()["orphans"]:
-        rows.append(
-            {"kind": "comment", "id": stray["id"], "victim": "no_post", "why": "post in no dump"}
-        )
+        why = "its post is in no dump"
+        rows.append({"kind": "comment", "id": stray["id"], "reason": "no_post", "why": why})
     return rows
+
+
+def reddit_ids(post: SourcePost) -> list[str]:
+    """Ids of a Reddit post's comments, in the order written."""
+    return [comment_id(post.id, line) for line in range(1, len(post.comments) + 1)]
 
 
 def build_files() -> dict[str, bytes]:
