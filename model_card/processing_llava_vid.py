@@ -105,8 +105,7 @@ class LlavaVidProcessor(ProcessorMixin):
         pixel_values [images, 3, H, W], pixel_values_videos [sum frames, 3, H, W] (video_features
         [sum T, N, C] for pre-extracted ones), video_num_frames [videos]; image_slots, video_slots:
         (batch row, media, prompt). assistant_masks [B, T]: 1 on answer tokens and the end of turn.
-        Options: OPTIONS (images, videos: for placeholders without payload); others go to the
-        template. Raises ValueError naming row and item.
+        Options: OPTIONS (images, videos: for bare placeholders); others go to the template.
         """
         options, variables = split_options({**(processor_kwargs or {}), **kwargs})
         batched, conversations = conversation_list(conversation)
