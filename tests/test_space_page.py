@@ -1,5 +1,6 @@
 """The Space as it runs: started as a script from another folder, asked through its endpoint."""
 
+import json
 import re
 import socket
 import subprocess
@@ -134,6 +135,25 @@ def test_an_upload_over_the_limit_is_turned_away(page: str):
     request = urllib.request.Request(f"{page}/gradio_api/upload", body, kind)
     with pytest.raises(OSError, match=r"413|reset|[Bb]roken pipe"):
         urllib.request.urlopen(request, timeout=60)
+
+
+@pytest.mark.parametrize("kind", ["file", "address"])
+def test_the_server_opens_no_file_or_address_of_a_strangers_choice(
+    page: str, tmp_path: Path, kind: str
+):
+    secret = tmp_path / "secret.png"
+    Image.new("RGB", (8, 8)).save(secret)
+    named = {"path": str(secret)} if kind == "file" else {"path": f"{page}/x.png", "url": page}
+    media = {**named, "meta": {"_type": "gradio.FileData"}}
+    body = json.dumps({"data": [media, "", "", ""]}).encode()
+    call = f"{page}/gradio_api/call/predict"
+    request = urllib.request.Request(call, body, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as response:
+        event = json.load(response)["event_id"]
+    with urllib.request.urlopen(f"{call}/{event}", timeout=60) as stream:
+        told = stream.read().decode()
+    assert "event: error" in told
+    assert "Simulated by a model" not in told
 
 
 def test_the_endpoint_is_named_and_only_it_is_public(client):
