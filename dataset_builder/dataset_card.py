@@ -42,7 +42,7 @@ def render_card(files: Sequence[ReleaseFile], facts: CardFacts, preset: str, roo
     """The card's bytes."""
     has_media = facts.tier == "full"
     values = {
-        "front_matter": front_matter(files, has_media, facts.images + facts.videos),
+        "front_matter": front_matter(files, has_media, facts.images + facts.videos, root),
         "tier": facts.tier,
         "tier_text": TIER_TEXT[facts.tier],
         "repository": REPOSITORY,
@@ -59,8 +59,12 @@ def render_card(files: Sequence[ReleaseFile], facts: CardFacts, preset: str, roo
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values).encode()
 
 
-def front_matter(files: Sequence[ReleaseFile], has_media: bool, samples: int) -> str:
-    """YAML between the dashes: configs with their files, declared features, tags."""
+def front_matter(files: Sequence[ReleaseFile], has_media: bool, samples: int, root: str) -> str:
+    """YAML between the dashes: configs with their files, declared features, tags.
+
+    `datasets` names its cache of a local folder after this block alone: without the root in it, a
+    rebuilt folder would silently give the rows of the build before.
+    """
     block: dict[str, Any] = {
         "pretty_name": "BLIFT",
         "language": ["en"],
@@ -77,6 +81,7 @@ def front_matter(files: Sequence[ReleaseFile], has_media: bool, samples: int) ->
         infos = [
             {
                 "config_name": config["config_name"],
+                "description": f"Merkle root {root}",
                 # pictures of eye tracking are always inside, whatever the tier of the posts
                 "features": features if config.get("default") else media_features,
             }

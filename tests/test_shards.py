@@ -220,6 +220,15 @@ def test_the_same_picture_twice_is_one_sample_with_both_posts_comments(tmp_path)
     }
 
 
+def test_a_rebuilt_folder_never_gives_the_rows_of_the_build_before(made, tmp_path):
+    media = made[1]
+    for title in ("first title", "second title"):
+        write_text(tmp_path, [post("reddit-pic0", "image", title=title)], {})
+        build(tmp_path, media)
+        data = datasets.load_dataset(str(tmp_path / "release"), cache_dir=str(tmp_path / "cache"))
+        assert data["train"][0]["json"]["title"] == title
+
+
 def test_nothing_kept_is_a_valid_empty_release(tmp_path):
     write_text(tmp_path, [], {})
     summary = build(tmp_path, None)
