@@ -74,6 +74,7 @@ def tiny_parts(folder: Path) -> Parts:
             num_attention_heads=4,
             image_size=IMAGE_SIZE,
             patch_size=PATCH,
+            initializer_range=0.2,  # the default, 1e-10, would make every picture look the same
         ),
         qformer_config=InstructBlipQFormerConfig(
             vocab_size=len(prompts),
@@ -82,6 +83,7 @@ def tiny_parts(folder: Path) -> Parts:
             num_attention_heads=4,
             intermediate_size=96,
             encoder_hidden_size=64,
+            initializer_range=0.1,
         ),
         text_config=LlamaConfig(
             vocab_size=tokenizer.vocab_size,
@@ -98,7 +100,7 @@ def tiny_parts(folder: Path) -> Parts:
         tokenizer=tokenizer,
         qformer_tokenizer=prompts,
         chat_template=template_for(tokenizer, folder),
-        config={"num_query_tokens": 8, "max_frames": 8},
+        config={"num_query_tokens": 8, "max_frames": 8, "initializer_range": 0.1},
     )
 
 

