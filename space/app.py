@@ -9,6 +9,7 @@ does not give in a readable form is shown as "not given".
 import argparse
 import os
 import re
+import struct
 import sys
 import threading
 from collections.abc import Iterator
@@ -51,6 +52,8 @@ TEXT_LIMITS = {"title": 300, "brand": 100, "speech": 2000}
 PICTURES = ("JPEG", "PNG", "WEBP", "GIF", "BMP")
 # first bytes of mp4/mov, webm/mkv and avi: playlists, which can name other files, are never opened
 VIDEO_HEADS = re.compile(rb"^(?:.{4}ftyp|\x1a\x45\xdf\xa3|RIFF.{4}AVI )", re.DOTALL)
+# what decoders of pictures raise on damaged or absurd files
+DAMAGE = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
 COMMENT = re.compile(r"^\s*\d{1,2}\s*[.):]\s+(\S.*)$")
 SCENE = re.compile(r"^\s*scene\s+\d+\s*[:.]\s*(\S.*)$", re.IGNORECASE)
 PERCENT = re.compile(r"(?<![\d.,-])(\d{1,3}(?:\.\d+)?)\s*(?:%|percent\b)", re.IGNORECASE)
@@ -107,15 +110,16 @@ def check_media(path: str | None) -> str:
     try:
         with Image.open(path, formats=PICTURES) as image:
             if image.width * image.height > MAX_PICTURE_PIXELS:
-                raise Refused(
-                    f"Pictures may have {MAX_PICTURE_PIXELS // 10**6} megapixels at most."
-                )
+                most = MAX_PICTURE_PIXELS // 10**6
+                raise Refused(f"Pictures may have {most} megapixels at most.")
             image.load()
         return "image"
+    except Refused:
+        raise
     except UnidentifiedImageError:
         check_video(path)
         return "video"
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except DAMAGE as error:
         raise Refused("This picture is damaged or far too large: it cannot be opened.") from error
 
 
@@ -144,10 +148,8 @@ def check_texts(**texts: str | None) -> dict[str, str]:
     """The texts on one line each. Raises Refused naming the field that is too long."""
     flat = {name: " ".join((text or "").split()) for name, text in texts.items()}
     for name, text in flat.items():
-        if len(text) > TEXT_LIMITS[name]:
-            raise Refused(
-                f"The {name} has {len(text)} characters; the limit is {TEXT_LIMITS[name]}."
-            )
+        if len(text) > (most := TEXT_LIMITS[name]):
+            raise Refused(f"The {name} has {len(text)} characters; the limit is {most}.")
     return flat
 
 
@@ -258,11 +260,12 @@ def section(task: str, data: dict[str, Any], answered: bool) -> str:
         if percent is None:
             return f"<h3>Would like it</h3>{missing}"
         full = round(percent)
+        count = "fewer than 1" if 0 < percent < 0.5 else full
         dots = '<b class="on"></b>' * full + "<b></b>" * (100 - full)
         return (
             f'<h3>Would like it</h3><div class="likes"><p class="big">{percent:g}<small>%</small>'
             f'</p><div><div class="dots">{dots}</div><p class="hint">'
-            f"{full} of 100 imagined viewers</p></div></div>"
+            f"{count} of 100 imagined viewers</p></div></div>"
         )
     head, style = ("Would comment", "talk") if task == "comments" else ("What it sees", "seen")
     items = "".join(f"<li><span>{escape(text)}</span></li>" for text in data[task])
@@ -321,15 +324,15 @@ ABOUT = f"""Model: `{{name}}` on {{device}}. One request at a time; a long line 
 Up to {MAX_FILE_MB} MB, pictures up to {MAX_PICTURE_PIXELS // 10**6} megapixels, videos up to
 {MAX_SECONDS} s and 1080p. Uploads are deleted after an hour."""
 CSS = """
-.gradio-container {max-width: 1080px !important; margin: 0 auto}
-.hero {padding: 1.2rem 0 .4rem}
+.gradio-container {max-width: 1080px !important; margin: 0 auto; --accent: #e0572f}
+.hero {padding: 1.2rem 0 .4rem} .hero p {max-width: 46rem}
 .hero h1 {font-size: 2.4rem; line-height: 1.1; margin: .1rem 0 .6rem}
-.hero p {max-width: 46rem} .hero > p:first-child {color: #e0572f; font-weight: 700}
-.hero .note {margin-top: .7rem; padding: .55rem .9rem; border-left: 4px solid #e0572f;
-  background: color-mix(in srgb, #e0572f 9%, transparent); border-radius: 0 8px 8px 0}
+.hero > p:first-child {color: var(--accent); font-weight: 700}
+.hero .note {margin-top: .7rem; padding: .55rem .9rem; border-left: 4px solid var(--accent);
+  background: color-mix(in srgb, var(--accent) 9%, transparent); border-radius: 0 8px 8px 0}
+.html-container:has(.result) {padding: 0 !important}
 .result {border: 1px solid var(--border-color-primary); border-radius: 16px; padding: 1.1rem 1.3rem;
   background: var(--block-background-fill); min-height: 21rem; overflow-wrap: anywhere}
-div:has(> .result), .html-container:has(.result) {padding: 0 !important}
 .result.empty {display: grid; place-items: center; text-align: center; border-style: dashed;
   color: var(--body-text-color-subdued)}
 .result h3 {margin: 1.1rem 0 .45rem; font-size: .8rem; letter-spacing: .08em;
@@ -341,21 +344,20 @@ div:has(> .result), .html-container:has(.result) {padding: 0 !important}
 .likes small {font-size: 1.4rem} .hint {font-size: .78rem; margin: .3rem 0 0; opacity: .75}
 .dots {display: grid; grid-template-columns: repeat(20, 9px); gap: 4px}
 .dots b {width: 9px; height: 9px; border-radius: 50%; background: var(--border-color-primary)}
-.dots b.on {background: #e0572f}
+.dots b.on, .status i {background: var(--accent)}
 .result ol {list-style: none; margin: 0; padding: 0; counter-reset: n; display: grid; gap: .5rem}
 .result li {counter-increment: n; display: flex; gap: .6rem; align-items: flex-start}
 .result li::before {content: counter(n); flex: none; width: 1.6rem; height: 1.6rem;
-  font-size: .8rem; border-radius: 50%; display: grid; place-items: center; background: #e0572f;
-  color: #fff;
-  font-weight: 700; margin-top: .3rem}
+  display: grid; place-items: center; margin-top: .3rem; border: 2px solid var(--accent);
+  border-radius: 50%; font-size: .8rem; font-weight: 700}
+.talk li::before {background: var(--accent); color: #fff}
 .talk span {padding: .45rem .8rem; border-radius: 4px 14px 14px 14px;
   background: var(--background-fill-secondary)}
-.seen li::before {background: transparent; color: inherit; border: 2px solid #e0572f}
 .seen span {padding-top: .35rem}
 .missing {opacity: .7; font-style: italic; margin: 0}
 .status {margin: 1rem 0 0; color: var(--body-text-color-subdued)}
 .status i {display: inline-block; width: .7rem; height: .7rem; border-radius: 50%;
-  background: #e0572f; margin-right: .5rem; animation: beat 1s infinite alternate}
+  margin-right: .5rem; animation: beat 1s infinite alternate}
 @keyframes beat {from {opacity: .2; transform: scale(.7)}}
 """
 
@@ -407,9 +409,7 @@ def build_page(viewer: Viewer) -> gr.Blocks:
         gr.Markdown(about)
         media.change(preview, media, [picture, clip], api_visibility="private")
         inputs, outputs = [media, title, brand, speech], [panel, data, raw]
-        button.click(
-            predictor(viewer), inputs, outputs, api_name="predict", show_progress="minimal"
-        )
+        button.click(predictor(viewer), inputs, outputs, api_name="predict")
     return page.queue(max_size=16, default_concurrency_limit=1)
 
 

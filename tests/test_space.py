@@ -3,7 +3,9 @@
 import importlib.util
 import json
 import re
+import struct
 import sys
+import zlib
 from pathlib import Path
 from types import ModuleType
 
@@ -131,6 +133,15 @@ def test_a_missing_upload_and_an_oversized_picture_are_refused(app, tmp_path: Pa
     monkeypatch.setattr(app, "MAX_FILE_MB", 0)
     with pytest.raises(app.Refused, match="larger than 0 MB"):
         app.check_media(str(picture))
+
+
+def test_a_picture_that_declares_absurd_sizes_is_refused_without_decoding(app, tmp_path: Path):
+    size = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
+    header = struct.pack(">I", 13) + b"IHDR" + size + struct.pack(">I", zlib.crc32(b"IHDR" + size))
+    bomb = tmp_path / "bomb.png"
+    bomb.write_bytes(b"\x89PNG\r\n\x1a\n" + header + b"\x00\x00\x00\x00IDAT")
+    with pytest.raises(app.Refused, match="damaged or far too large"):
+        app.check_media(str(bomb))
 
 
 def test_long_and_large_videos_are_refused(app, tmp_path: Path, monkeypatch):
