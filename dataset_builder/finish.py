@@ -27,6 +27,7 @@ from dataset_builder.comment_table import Comments
 from dataset_builder.dataset_card import CardFacts
 from dataset_builder.decoder import DecodeLimits
 from dataset_builder.errors import BuildError
+from dataset_builder.forget import refuse_forgotten
 from dataset_builder.manifest import NAME
 from dataset_builder.media import record_folder
 from dataset_builder.media_ledger import comment_rows, post_rows, write_media_ledger
@@ -35,10 +36,11 @@ from dataset_builder.merge_media import merge_posts, same_looking_posts
 from dataset_builder.pack import Material, pack_split
 from dataset_builder.release_files import close_release, write_shards
 from dataset_builder.schema import InputDigest, ReleaseSummary
-from dataset_builder.select_media import POST_COLUMNS, Selection, select
+from dataset_builder.select_media import POST_COLUMNS, Selection, hide_refused, select
 from dataset_builder.settings import Settings
 from dataset_builder.shards import DEFAULT_CONFIG, SPLITS, ReleaseFile
 from dataset_builder.tasks import run_tasks
+from dataset_builder.tombstones import load_tombstones
 
 SOURCES = ("reddit", "youtube")
 
@@ -54,10 +56,12 @@ def finish(
     work, release = build_dir / "work", build_dir / "release"
     records = record_folder(work, settings)
     _tidy(build_dir, records)
+    tombstones = load_tombstones(build_dir)
+    refuse_forgotten(build_dir, tombstones)
     posts = pq.read_table(work / "text" / "posts.parquet")
     comments = Comments(work / "text" / "comments.parquet")
     light = posts.select(POST_COLUMNS).to_pylist()
-    selection = select(light, media_dir, build_dir, settings, workers)
+    selection = select(light, media_dir, build_dir, settings, workers, tombstones)
     ledger = _drop_duplicates(light, comments, selection, settings)
     chosen, absent = choose_annotators(settings)
     results = annotate_media(selection.media(), chosen, build_dir, settings, workers)
@@ -80,7 +84,8 @@ def finish(
             for split, count in counts.items()
         },
     )
-    write_media_ledger(chain(selection.media_rows, *ledger), build_dir / "ledger")
+    rows = chain(selection.media_rows, *ledger)
+    write_media_ledger(hide_refused(rows, tombstones), build_dir / "ledger")
     root = close_release(files, release, facts, [i.as_dict() for i in inputs], settings.as_dict())
     return _summary(root, files, facts.comments, selection)
 

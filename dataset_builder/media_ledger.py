@@ -42,7 +42,7 @@ def comment_rows(
     comment_drops: Mapping[str, Drop],
     merged: set[str],
 ) -> Iterator[dict[str, Any]]:
-    """One row per comment; those of posts in `merged` went to another post or have their own drop."""
+    """One row per comment; those of posts in `merged` moved or have their own drop."""
     for post_id, comment_id in comments.every():
         drop = comment_drops.get(comment_id)
         if drop is None and post_id in post_drops and post_id not in merged:

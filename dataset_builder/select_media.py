@@ -5,11 +5,12 @@ Posts stay in Arrow; what is held per post is its id, its file's record and the 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from dataset_builder.forget_rewrite import clean_verdicts
 from dataset_builder.media import (
     MediaFolder,
     longest_allowed,
@@ -19,10 +20,11 @@ from dataset_builder.media import (
     record_folder,
     run_media_task,
 )
-from dataset_builder.media_record import MediaRecord
-from dataset_builder.rejected import DURATION_UNKNOWN, TOO_LONG, UNAVAILABLE, WRONG_KIND
+from dataset_builder.media_record import MediaRecord, RecordStore
+from dataset_builder.rejected import DURATION_UNKNOWN, TOMBSTONE, TOO_LONG, UNAVAILABLE, WRONG_KIND
 from dataset_builder.settings import Settings
 from dataset_builder.tasks import run_tasks
+from dataset_builder.tombstones import Tombstones
 
 POST_COLUMNS = ["id", "source", "media_type", "native_id", "media_key", "duration", "created"]
 Drop = tuple[str, str]
@@ -49,6 +51,7 @@ def select(
     build_dir: Path,
     settings: Settings,
     workers: int,
+    tombstones: Tombstones,
 ) -> Selection:
     """Look up, examine and judge the media of `posts`; without a folder only lengths are judged."""
     selection = Selection()
@@ -65,12 +68,45 @@ def select(
     limits = {path: loosest(values) for path, values in wanted.items()}
     tasks = media_tasks(limits, record_folder(build_dir / "work", settings), settings)
     run_tasks(run_media_task, tasks, workers, settings, build_dir, "media")
-    verdicts = read_verdicts(tasks)
+    verdicts = _refuse(read_verdicts(tasks), build_dir, settings, tombstones)
     for post in posts:
         path = found[post["id"]]
         _judge(post, path, verdicts.get(path) if path else None, selection, settings)
     selection.media_rows = list(_media_rows(posts, found, verdicts))
     return selection
+
+
+def _refuse(
+    verdicts: dict[Path, MediaRecord], build_dir: Path, settings: Settings, tombstones: Tombstones
+) -> dict[Path, MediaRecord]:
+    """Forgotten files count as unusable, and nothing of them stays in the store."""
+    if not tombstones:
+        return verdicts
+    store = RecordStore(record_folder(build_dir / "work", settings))
+    found: dict[Path, MediaRecord] = {}
+    gone: set[str] = set()
+    for path, record in verdicts.items():
+        bits = [signature[0] for signature in record.signatures if signature]
+        looks = tombstones.refuses_looks(bits, settings.media.duplicate_bits or 0)
+        if looks or tombstones.refuses("media", record.sha256):
+            store.remove(record.sha256)
+            gone.add(record.sha256)
+            record = replace(record, reason=TOMBSTONE, value="", signatures=())
+        found[path] = record
+    clean_verdicts(store.folder / "verdicts", gone)
+    return found
+
+
+def hide_refused(
+    rows: Iterable[dict[str, Any]], tombstones: Tombstones
+) -> Iterator[dict[str, Any]]:
+    """Ledger rows in which forgotten posts and files are counted, not named."""
+    for row in rows:
+        if row["reason"] == TOMBSTONE:
+            hidden = tombstones.hidden_id(row["kind"], row["id"])
+            yield {**row, "id": hidden, "value": None}
+        else:
+            yield row
 
 
 def _look_up(posts: Sequence[Mapping[str, Any]], folder: MediaFolder) -> dict[str, Path | None]:

@@ -1,0 +1,183 @@
+"""What must never come back: salted hashes of forgotten ids, URLs, authors and files.
+
+`OUT/tombstones.jsonl` starts with its salt; copy it into a new build folder to have it obeyed
+there. Only perceptual hashes stand as they are, since nearness cannot be tested on a salted hash;
+they do not give the picture back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from dataset_builder.atomic import write_atomic
+from dataset_builder.errors import BuildError, UsageError
+
+NAME = "tombstones.jsonl"
+KINDS = ("id", "url", "author", "media", "phash")
+HEX64, HEX16 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{16}")
+YOUTUBE_HOSTS = frozenset({"youtube.com", "youtu.be", "youtube-nocookie.com"})
+TAIL = 16
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing to forget, as the list names it."""
+
+    kind: str
+    value: str
+
+
+@dataclass
+class Tombstones:
+    """The refused hashes of one build folder; an empty one refuses nothing."""
+
+    salt: str
+    entries: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in KINDS})
+
+    def __bool__(self) -> bool:
+        return any(self.entries.values())
+
+    def digest(self, kind: str, value: str) -> str:
+        """The salted hash under which `value` is refused."""
+        return hashlib.sha256(f"{self.salt}{kind}:{value}".encode()).hexdigest()
+
+    def hashes(self, kind: str) -> list[str]:
+        return sorted(self.entries[kind])
+
+    def refuses(self, kind: str, value: str | None) -> bool:
+        return value is not None and self.digest(kind, value) in self.entries[kind]
+
+    def refuses_post(self, post: Mapping[str, Any], author: str | None) -> bool:
+        """Whether a post's id, address or author was forgotten."""
+        urls = [canonical_url(post.get(key)) for key in ("url", "permalink")]
+        return (
+            self.refuses("id", post["id"])
+            or self.refuses("author", author)
+            or any(self.refuses("url", url) for url in urls)
+        )
+
+    def refuses_looks(self, bits: Iterable[str | None], max_distance: int) -> bool:
+        """Whether one of these perceptual hashes is near a forgotten one."""
+        return any(
+            near(mine, other, max_distance)
+            for mine in bits
+            for other in self.entries["phash"]
+            if mine is not None
+        )
+
+    def add(self, targets: Iterable[Target]) -> None:
+        for target in targets:
+            plain = target.kind == "phash"
+            entry = target.value if plain else self.digest(target.kind, target.value)
+            self.entries[target.kind].add(entry)
+
+    def hidden_id(self, kind: str, value: str) -> str:
+        """What the ledger shows instead of the id of something forgotten."""
+        return f"forgotten-{self.digest(kind, value)[:TAIL]}"
+
+    def save(self, build_dir: Path) -> None:
+        lines = [{"salt": self.salt}]
+        lines += [{"kind": k, "hash": h} for k in KINDS for h in self.hashes(k)]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        write_atomic(build_dir / NAME, text.encode())
+
+
+def load_tombstones(build_dir: Path) -> Tombstones:
+    """The tombstones of a build folder; a fresh salt where there are none yet."""
+    path = build_dir / NAME
+    if not path.is_file():
+        return Tombstones(secrets.token_hex(16))
+    try:
+        first, *rest = (json.loads(line) for line in path.read_text("utf-8").splitlines())
+        found = Tombstones(first["salt"])
+        for line in rest:
+            found.entries[line["kind"]].add(line["hash"])
+    except (ValueError, KeyError) as error:
+        raise BuildError(
+            f"{path} is damaged ({error}); restore it: without it forgotten items would come back"
+        ) from error
+    return found
+
+
+def read_targets(path: Path) -> list[Target]:
+    """The list of `blift forget`: one per line, `kind value`, or a bare id, URL or hash.
+
+    A bare 64-digit hash counts as media and as author, since both look so. # starts a comment.
+    Raises UsageError at a line that is none of these.
+    """
+    targets: list[Target] = []
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+        text = line.partition(" #")[0].strip()
+        if not text or text.startswith("#"):
+            continue
+        kind, _, value = text.partition(" ")
+        found = _targets(kind, value.strip()) if value else _guess(text)
+        if found is None:
+            raise UsageError(
+                f"{path}:{number}: {text[:80]!r}: expected `KIND VALUE` with one of "
+                f"{', '.join(KINDS)}, or a bare id, URL, sha256 or 16-digit perceptual hash"
+            )
+        targets += found
+    return targets
+
+
+def canonical_url(url: str | None) -> str | None:
+    """One spelling for the addresses of one thing: scheme, www, slash, query and fragment apart."""
+    if not url:
+        return None
+    if url.startswith("/r/"):  # permalinks of the dumps have no host
+        url = f"reddit.com{url}"
+    parts = urlsplit(url if "//" in url else f"//{url}")
+    host = (parts.hostname or "").removeprefix("www.").removeprefix("m.").removeprefix("old.")
+    if host in YOUTUBE_HOSTS:
+        video = parse_qs(parts.query).get("v", [""])[0] or parts.path.rstrip("/").split("/")[-1]
+        return f"youtube.com/watch?v={video}"
+    if host == "redd.it" or host.endswith("reddit.com"):
+        post = re.search(r"(?:/comments)?/([0-9a-z]+)", parts.path)
+        found = re.search(r"/comments/([0-9a-z]+)", parts.path) or (
+            post if host == "redd.it" else None
+        )
+        if found:
+            return f"reddit.com/comments/{found.group(1)}"
+    return f"{host}{parts.path.rstrip('/')}"
+
+
+def near(a: str, b: str, max_distance: int) -> bool:
+    """Whether two perceptual hashes (16 hex digits) differ in at most that many bits."""
+    return (int(a, 16) ^ int(b, 16)).bit_count() <= max_distance
+
+
+def _targets(kind: str, value: str) -> list[Target] | None:
+    if kind not in KINDS or not value:
+        return None
+    if kind == "url":
+        return [Target("url", canonical_url(value) or value)]
+    shapes = {"media": HEX64, "phash": HEX16}
+    if kind in shapes and not shapes[kind].fullmatch(value.lower()):
+        return None
+    return [Target(kind, value.lower() if kind in shapes else value)]
+
+
+def _guess(text: str) -> list[Target] | None:
+    if "://" in text:
+        return _targets("url", text)
+    if HEX64.fullmatch(text.lower()):
+        return [Target("media", text.lower()), Target("author", text.lower())]
+    if HEX16.fullmatch(text.lower()):
+        return [Target("phash", text.lower())]
+    if re.fullmatch(r"[0-9A-Za-z_.-]{1,128}", text):
+        return [Target("id", text)]
+    return None
+
+
+def values_of(targets: Sequence[Target], kind: str) -> set[str]:
+    """The values of one kind."""
+    return {target.value for target in targets if target.kind == kind}
