@@ -7,6 +7,7 @@ python assemble.py --vision ID --qformer ID --text ID --out base      # parts fr
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from transformers.dynamic_module_utils import get_class_from_dynamic_module
@@ -14,7 +15,7 @@ from transformers.dynamic_module_utils import get_class_from_dynamic_module
 HERE = Path(__file__).resolve().parent
 
 
-def arguments() -> argparse.Namespace:
+def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     """The command line; exits with 2 on wrong usage."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -25,7 +26,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--text", help="causal language model: Hub id or folder")
     parser.add_argument("--out", required=True, type=Path, help="folder to write")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    chosen = parser.parse_args()
+    chosen = parser.parse_args(given)
     ids = (chosen.vision, chosen.qformer, chosen.text)
     if (chosen.size is None) == (not any(ids)) or (any(ids) and not all(ids)):
         parser.error("give either --size, or --vision, --qformer and --text together")
@@ -37,9 +38,9 @@ def part(name: str) -> object:
     return get_class_from_dynamic_module(name, str(HERE))
 
 
-def main() -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """0: written; 1: one line on stderr says what is missing."""
-    chosen = arguments()
+    chosen = arguments(given)
 
     def say(line: str) -> None:
         print(line, file=sys.stderr, flush=True)

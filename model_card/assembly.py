@@ -89,6 +89,14 @@ def build_model(parts: Parts) -> Any:
     return model.eval()
 
 
+def context_length(text_config: Any) -> int | None:
+    """Positions the language model can read, None where its config does not say."""
+    positions = getattr(text_config, "max_position_embeddings", None)
+    rope = getattr(text_config, "rope_parameters", None) or {}
+    factor = rope.get("factor", 1.0) if rope.get("rope_type") in ("linear", "dynamic") else 1.0
+    return None if positions is None else int(positions * factor)
+
+
 def build_processor(parts: Parts, config: Any) -> Any:
     """The processor whose placeholder arithmetic matches `config`."""
     fields = {
@@ -96,7 +104,7 @@ def build_processor(parts: Parts, config: Any) -> Any:
         "num_patches": config.num_patches,
         "video_fps": config.video_fps,
         "max_frames": config.max_frames,
-        "max_length": getattr(config.text_config, "max_position_embeddings", None),
+        "max_length": context_length(config.text_config),
         **parts.processor,
     }
     return LlavaVidProcessor(

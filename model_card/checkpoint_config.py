@@ -55,10 +55,12 @@ def vision_config(shapes: Shapes, num_heads: int | None, fallback: int) -> Any:
     """The EVA tower as `InstructBlipVisionConfig`."""
     _, _, patch, _ = shapes[VISION + "patch_embed.proj.weight"]
     _, positions, width = shapes[VISION + "pos_embed"]
+    # A tower file holds 40 blocks; the last one is not part of the tower.
     layers = _count(shapes, VISION + "blocks.", ".norm1.weight")
+    layers -= f"{VISION}blocks.39.norm1.weight" in shapes
     return InstructBlipVisionConfig(
         hidden_size=width,
-        num_hidden_layers=min(layers, 39),
+        num_hidden_layers=layers,
         num_attention_heads=heads(width, VISION_HEADS, num_heads, fallback),
         intermediate_size=shapes[VISION + "blocks.0.mlp.fc1.weight"][0],
         image_size=math.isqrt(positions - 1) * patch,

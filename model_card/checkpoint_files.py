@@ -1,6 +1,7 @@
 """Reading sharded PyTorch checkpoints and writing safetensors, one tensor in memory at a time."""
 
 import json
+import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +38,7 @@ def open_shard(path: Path) -> Mapping[str, torch.Tensor]:
     if path.suffix == ".safetensors":
         handle = safe_open(str(path), framework="pt")
         return _LazyTensors(handle)
-    try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except RuntimeError:  # files in the old, non-zip format cannot be mapped
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    loaded = _load_tensors(path)
     if isinstance(loaded, dict) and isinstance(loaded.get("model"), dict):
         loaded = loaded["model"]
     if not isinstance(loaded, dict) or not all(
@@ -48,6 +46,20 @@ def open_shard(path: Path) -> Mapping[str, torch.Tensor]:
     ):
         raise ValueError(f"{path} is not a dict of tensors: expected a PyTorch state dict")
     return loaded
+
+
+def _load_tensors(path: Path) -> Any:
+    try:
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        except RuntimeError:  # files in the old, non-zip format cannot be mapped
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise ValueError(
+            f"{path} is not a plain PyTorch state dict (unsupported or damaged: "
+            f"{str(error).splitlines()[0][:120]}): expected tensors only; code in a checkpoint is "
+            "never run"
+        ) from error
 
 
 class _LazyTensors(Mapping[str, torch.Tensor]):

@@ -11,6 +11,7 @@ implementation of the original formulas and compares logits with the written fol
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -20,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 
 
-def arguments() -> argparse.Namespace:
+def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     """The command line; exits with 2 on wrong usage."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -36,7 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--verify", action="store_true", help="compare logits with the source")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON on stdout")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser.parse_args()
+    return parser.parse_args(given)
 
 
 def part(name: str) -> object:
@@ -63,9 +64,9 @@ def run(chosen: argparse.Namespace) -> dict[str, object]:
     return summary
 
 
-def main() -> int:
+def main(given: Sequence[str] | None = None) -> int:
     """0: converted (and verified); 1: one line on stderr says why not."""
-    chosen = arguments()
+    chosen = arguments(given)
     try:
         summary = run(chosen)
     except (ModuleNotFoundError, OSError, ValueError, KeyError) as error:

@@ -1,7 +1,7 @@
 """Shared by the model tests: the code of `model_card/` as Auto classes load it, and the goldens."""
 
-import subprocess
-import sys
+import runpy
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -77,13 +77,14 @@ def tiny_model(attention: str = "eager", seed: int = 0, **fields: Any) -> Any:
     return code("modeling_llava_vid.LlavaVidForConditionalGeneration")(config).eval()
 
 
+def script_main(name: str) -> Callable[[list[str]], int]:
+    """`main` of a script of `model_card/`: takes the arguments, returns the exit code."""
+    return runpy.run_path(str(MODEL_CARD / name))["main"]
+
+
 def assembled_tiny(out: Path) -> Path:
-    """`assemble.py --size tiny`, run as a user runs it."""
-    subprocess.run(
-        [sys.executable, str(MODEL_CARD / "assemble.py"), "--size", "tiny", "--out", str(out)],
-        check=True,
-        capture_output=True,
-    )
+    """`assemble.py --size tiny --out OUT`."""
+    assert script_main("assemble.py")(["--size", "tiny", "--out", str(out)]) == 0
     return out
 
 
