@@ -6,9 +6,7 @@ datatrove supplies dispatch and completion markers (a finished task is never run
 
 import fcntl
 import json
-import multiprocessing
 import shutil
-import signal
 import sys
 import threading
 import time
@@ -36,9 +34,6 @@ class Step:
 
     def __call__(self, data: Any, rank: int = 0, world_size: int = 1) -> None:
         """Run the task; what goes wrong is also left as a file, for executors far away."""
-        if multiprocessing.parent_process() is not None:
-            # Ctrl-C reaches every process; the first one ends the others
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
         with self.lock.open("a") as handle:
             fcntl.flock(handle, fcntl.LOCK_SH)
             try:

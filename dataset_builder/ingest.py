@@ -33,6 +33,7 @@ from dataset_builder.workdir import (
     write_text,
 )
 
+POST_NAMES = ", ".join(f'"{name}"' for name in STAGED_POSTS.names)
 CHUNK_ROWS = 250_000
 COUNTS = "counts.json"  # items of a reading task: what the ledger must add up to
 CHUNK_BYTES = 96 << 20
@@ -130,7 +131,7 @@ def read_submissions(reading: Reading, task: int, source: Source) -> None:
     posts = reddit.submissions_sql(reading.settings, reading.key)
     with _Task(reading, "read_posts", task, "post") as job:
         for _ in job.chunks(source, reddit.SUBMISSION_FIELDS):
-            job.out.write(f"SELECT * FROM ({posts} WHERE {ours})", "posts", "id")
+            job.out.write(f"SELECT {POST_NAMES} FROM ({posts} WHERE {ours})", "posts", "id")
             job.ledger.add(
                 "SELECT 'read' AS stage, 'post' AS kind, 'reddit-' || id AS id, "
                 "'reddit' AS source, NULL AS media_type, false AS kept, "

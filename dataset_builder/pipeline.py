@@ -7,6 +7,7 @@ shards (`finish`) -> funnel. Every stage resumes from what is on disk.
 import json
 import secrets
 import shutil
+import time
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -61,11 +62,14 @@ def build(request: Request, settings: Settings) -> dict[str, Any]:
     with exclusive(layout):
         inputs = _inputs(layout, request)
         reading = _prepare(layout, inputs, settings, request.workers)
-        _text_stages(reading, inputs, request.workers)
+        seconds = _text_stages(reading, inputs, request.workers)
         digests = [source.digest for source in inputs.every()]
+        started = time.perf_counter()
         summary = finish(request.out, request.media, settings, digests, request.workers)
+        seconds["finish"] = time.perf_counter() - started
         funnel = write_funnel(request.out)
         _check_balance(layout, funnel["totals"])
+        disk = _disk(request.out)
         if not settings.build.keep_work:
             shutil.rmtree(layout.parts, ignore_errors=True)
             shutil.rmtree(layout.work / "spill", ignore_errors=True)
@@ -77,7 +81,14 @@ def build(request: Request, settings: Settings) -> dict[str, Any]:
         "files": summary.files,
         "bytes": summary.bytes,
         "ledger": funnel["totals"],
+        "seconds": {name: round(value, 3) for name, value in seconds.items()},
+        "peak_disk": disk,
     }
+
+
+def _disk(folder: Path) -> int:
+    """Bytes of all files of the build while its intermediate files are still there."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _check_balance(layout: Layout, totals: dict[str, dict[str, int]]) -> None:
@@ -144,13 +155,17 @@ def _prepare(layout: Layout, inputs: Inputs, settings: Settings, workers: int) -
     return Reading(layout, settings, partitions, threads=1)
 
 
-def _text_stages(reading: Reading, inputs: Inputs, workers: int) -> None:
+def _text_stages(reading: Reading, inputs: Inputs, workers: int) -> dict[str, float]:
+    """Run every stage up to the merge; returns the seconds each took."""
     layout, settings = reading.layout, reading.settings
+    seconds: dict[str, float] = {}
     if (layout.text / "posts.parquet").exists() and _merged(layout):
-        return
+        return seconds
 
     def stage(name: str, task: Task, tasks: int, most: int) -> None:
+        started = time.perf_counter()
         run_stage(name, task, tasks, most, layout, settings)
+        seconds[name] = time.perf_counter() - started
 
     parts = reading.partitions
     documents = inputs.youtube_tasks()
@@ -171,6 +186,7 @@ def _text_stages(reading: Reading, inputs: Inputs, workers: int) -> None:
         stage("idf", partial(count_candidates, reading), parts, workers)
     stage("comments", partial(select_comments, reading), parts, workers)
     stage("merge", partial(merge, reading), 1, 1)
+    return seconds
 
 
 def _merged(layout: Layout) -> bool:

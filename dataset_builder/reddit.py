@@ -8,6 +8,7 @@ Author names end here: posts keep a keyed hash for grouping, comments keep nothi
 import hmac
 from hashlib import sha256
 
+from dataset_builder.schema import REPLAY
 from dataset_builder.settings import Settings
 from dataset_builder.vocabulary import (
     BOT_ACCOUNT,
@@ -16,6 +17,7 @@ from dataset_builder.vocabulary import (
     DELETED_TEXTS,
     NSFW_MARK,
 )
+from dataset_builder.workdir import sql_type
 
 SUBMISSION_FIELDS = (
     "id", "name", "subreddit", "author", "title", "url", "permalink", "selftext", "created_utc",
@@ -69,7 +71,7 @@ def number(column: str) -> str:
 
 def truth(column: str) -> str:
     """SQL: a text column that says true."""
-    return f"(lower({column}) IN ('true', '1', '1.0'))"
+    return f"coalesce(lower({column}) IN ('true', '1', '1.0'), false)"
 
 
 def author_hash(column: str, key: bytes) -> str:
@@ -128,9 +130,11 @@ def submissions_sql(settings: Settings, key: bytes) -> str:
       NULL::BIGINT AS likes, NULL::BIGINT AS views, {number("score")} AS score,
       {number("num_comments")} AS num_comments, try_cast(upvote_ratio AS DOUBLE) AS upvote_ratio,
       NULL::VARCHAR AS asr, NULL::VARCHAR AS language, NULL::VARCHAR AS category,
-      NULL::VARCHAR[] AS tags, NULL AS replay, {author_hash("author", key)} AS author_key,
+      NULL::VARCHAR[] AS tags, NULL::{sql_type(REPLAY)} AS replay,
+      {author_hash("author", key)} AS author_key,
       {_post_nsfw()} AS nsfw, {bot("author", "selftext")} AS bot, {_post_deleted()} AS deleted,
-      ({truth("is_gallery")} OR regexp_matches({url}, '(?i)reddit\\.com/gallery/')) AS gallery,
+      ({truth("is_gallery")}
+        OR coalesce(regexp_matches({url}, '(?i)reddit\\.com/gallery/'), false)) AS gallery,
       {truth("is_self")} AS is_self, false AS comments_disabled,
       {number("retrieved_on")} AS retrieved
     FROM raw"""

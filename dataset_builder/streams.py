@@ -47,13 +47,15 @@ class Budget:
 class _Meter:
     """Counts bytes in and out of one file and stops a decompression bomb."""
 
-    def __init__(self, path: Path, budget: Budget) -> None:
-        self.path, self.budget = path, budget
+    def __init__(self, path: Path, budget: Budget, used: list[int] | None) -> None:
+        self.path, self.budget, self.used = path, budget, used
         self.read = 0
         self.written = 0
 
     def out(self, data: bytes) -> bytes:
         self.written += len(data)
+        if self.used is not None:
+            self.used[:] = [self.read]
         limit = min(self.budget.total, max(FREE_BYTES, self.budget.ratio * self.read))
         if self.written > limit:
             raise DamagedInput(
@@ -85,12 +87,13 @@ def window_bytes(path: Path) -> int:
         return 0
 
 
-def decompressed(path: Path, budget: Budget) -> Iterator[bytes]:
+def decompressed(path: Path, budget: Budget, used: list[int] | None = None) -> Iterator[bytes]:
     """Decompressed chunks of the file, chosen by its first bytes, not its name.
 
+    `used`, where given, always holds one number: the bytes of the file read so far.
     Raises DamagedInput, with file and offset, for a cut, corrupt or exploding file.
     """
-    meter = _Meter(path, budget)
+    meter = _Meter(path, budget, used)
     try:
         with path.open("rb") as file:
             head = file.read(4)
