@@ -10,8 +10,10 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from trainer_fixtures import COLOURS, ROOT, clip, launch, run, seeing, write_release
+from transformers import TrainerState
 from trl import SFTConfig, SFTTrainer
 
+from trainer.callbacks import EpochDraws
 from trainer.checkpoint import load_model
 from trainer.collator import Collator
 from trainer.evaluation.__main__ import main as evaluate_main
@@ -125,8 +127,9 @@ def test_behaviour_is_measured_with_provenance(
     for size in ("1", "4"):
         out = tmp_path / f"results-{size}.json"
         words = ["behavior", "--model", str(trained), "--dataset", str(release)]
-        words += ["--out", str(out), "--batch-size", size]
+        words += ["--out", str(out), "--batch-size", size, "--json"]
         assert evaluate_main(words) == 0, capsys.readouterr().err
+        assert json.loads(capsys.readouterr().out) == json.loads(out.read_text())
         values.append({row["metric"]: row for row in json.loads(out.read_text())})
     one, four = values
     assert set(one) == {"perplexity", "mae", "median_error", "r2"}
@@ -161,15 +164,26 @@ def test_two_processes_on_the_cpu_are_two(release: Path, base: Path, tmp_path: P
     assert summary(tmp_path / "o")["samples_seen"] == 8
 
 
-def test_the_metadata_tier_trains_on_text(base: Path, tmp_path: Path) -> None:
-    texts = write_release(tmp_path / "texts", {"train": 4}, media=False)
+def test_the_metadata_tier_trains_and_evaluates_on_text(base: Path, tmp_path: Path) -> None:
+    texts = write_release(tmp_path / "texts", {"train": 4, "test": 2}, media=False)
     done = launch(
         tmp_path,
         *("--dataset", str(texts), "--model_name_or_path", str(base), "--max_steps", "2"),
         *("--output_dir", str(tmp_path / "o"), "--freeze", "authors_fork"),
+        *("--eval_strategy", "steps", "--eval_steps", "1"),
     )
     assert done.returncode == 0, done.stderr
-    assert summary(tmp_path / "o")["steps"] == 2
+    found = summary(tmp_path / "o")
+    assert found["steps"] == 2
+    assert [entry["step"] for entry in found["evaluations"]] == [1, 2]
+
+
+def test_each_epoch_is_told_to_the_collator() -> None:
+    collator = Collator(None, {"all": 1.0}, 0, None, "error")
+    told = EpochDraws(collator)
+    for epoch, expected in ((0.0, 0), (0.9999999, 1), (1.5, 1), (2.0, 2)):
+        told.on_epoch_begin(None, TrainerState(epoch=epoch), None)
+        assert collator.epoch == expected
 
 
 @pytest.mark.parametrize(

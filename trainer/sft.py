@@ -135,7 +135,7 @@ def train(run: Run) -> None:
         model=model,
         args=run.training,
         train_dataset=rows,
-        eval_dataset=evaluation_rows(run),
+        eval_dataset=evaluation_rows(run, mix),
         processing_class=processor,
         data_collator=collator,
         peft_config=adapter_config(run.model, run.blift.freeze),
@@ -201,11 +201,7 @@ def training_rows(run: Run, mix: dict[str, float]) -> Any:
         blift.dataset_revision,
         streaming=script.dataset_streaming,
     )
-
-    def usable(sample: dict[str, Any]) -> bool:
-        return bool(select_turns(sample["turns"], mix, turn_draw(0, 0, sample["id"])))
-
-    rows = rows.filter(usable, input_columns=["json"])
+    rows = usable(rows, mix)
     if script.dataset_streaming:
         if training.max_steps <= 0:
             raise ValueError("a streamed dataset has no length: set max_steps")
@@ -219,17 +215,27 @@ def training_rows(run: Run, mix: dict[str, float]) -> Any:
     return rows.select(range(min(blift.max_train_samples or len(rows), len(rows))))
 
 
-def evaluation_rows(run: Run) -> Any:
+def evaluation_rows(run: Run, mix: dict[str, float]) -> Any:
     """Return the rows of the evaluation split; None when the recipe evaluates nothing."""
     if run.training.eval_strategy == "no":
         return None
-    return load_rows(
+    rows = load_rows(
         run.dataset,
         run.script.dataset_config,
         run.script.dataset_test_split,
         run.blift.dataset_revision,
         streaming=run.script.dataset_streaming,
     )
+    return usable(rows, mix)
+
+
+def usable(rows: Any, mix: dict[str, float]) -> Any:
+    """Return the rows of which the mix can draw a turn (the metadata tier may have none)."""
+
+    def has_turn(sample: dict[str, Any]) -> bool:
+        return bool(select_turns(sample["turns"], mix, turn_draw(0, 0, sample["id"])))
+
+    return rows.filter(has_turn, input_columns=["json"])
 
 
 def summarise(run: Run, trainer: SFTTrainer, collator: Collator, seconds: float) -> dict[str, Any]:
@@ -237,8 +243,7 @@ def summarise(run: Run, trainer: SFTTrainer, collator: Collator, seconds: float)
     accelerator = trainer.accelerator
     dropped = torch.tensor(collator.dropped.value, device=accelerator.device)
     state = trainer.state
-    batch = run.training.per_device_train_batch_size * run.training.gradient_accumulation_steps
-    seen = state.global_step * batch * accelerator.num_processes
+    seen = samples_seen(run.training, trainer)
     parameters = list(trainer.model.parameters())
     return {
         "dataset": run.dataset,
@@ -261,8 +266,19 @@ def summarise(run: Run, trainer: SFTTrainer, collator: Collator, seconds: float)
         "seconds_per_sample": round(seconds / max(seen, 1), 3),
         "peak_memory_bytes": peak_memory(),
         "loss_curve": [entry for entry in state.log_history if "loss" in entry],
+        "evaluations": [entry for entry in state.log_history if "eval_loss" in entry],
         "settings": run.training.to_dict() | vars(run.blift) | vars(run.script) | vars(run.model),
     }
+
+
+def samples_seen(training: SFTConfig, trainer: SFTTrainer) -> int:
+    """Return how many samples the steps took; an epoch's last step may be a smaller one."""
+    batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
+    most = trainer.state.global_step * batch * trainer.accelerator.num_processes
+    rows = trainer.train_dataset
+    if not hasattr(rows, "__len__") or trainer.state.epoch is None:
+        return most
+    return min(most, round(trainer.state.epoch * len(rows)))
 
 
 def peak_memory() -> int:

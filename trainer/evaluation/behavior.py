@@ -21,7 +21,8 @@ VERSION = 1
 COMMENTS_TASK = "blift_comments"
 LIKES_TASK = "blift_percent_liked"
 BOOTSTRAP_SEED = 0
-LIKES_MAX_NEW_TOKENS = 24
+# said in full: a model folder's own generation settings must not move a measured number
+GREEDY = {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "max_new_tokens": 24}
 _PERCENT = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)\s*(?:%|per ?cent\b)", re.IGNORECASE)
 
 EXAMPLE = """example:
@@ -48,6 +49,7 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--limit", type=int, help="measure only the first N posts")
     parser.add_argument("--batch-size", type=int, default=4, help="posts per forward pass")
     parser.add_argument("--max-tokens", type=int, help="error above this many tokens per post")
+    parser.add_argument("--json", action="store_true", help="print the rows as JSON, not a table")
     parser.set_defaults(run=run)
 
 
@@ -61,7 +63,7 @@ def parse_percent(answer: str) -> float | None:
 def run(options: argparse.Namespace) -> None:
     """Measure one model on one split; writes results.json and the items beside it."""
     from trainer.checkpoint import load_model
-    from trainer.rows import dataset_revision, load_rows
+    from trainer.rows import DatasetProblem, dataset_revision, load_rows
 
     rows = load_rows(
         options.dataset, None, options.split, options.dataset_revision, streaming=False
@@ -80,10 +82,18 @@ def run(options: argparse.Namespace) -> None:
         code_commit=code_commit(),
         run_id=uuid.uuid4().hex,
     )
-    write_results(options.out, measures, source)
+    if not measures:
+        raise DatasetProblem(
+            f"dataset {options.dataset!r}, split {options.split!r}: no post has a comments or "
+            "likes turn, so there is nothing to measure"
+        )
+    written = write_results(options.out, measures, source)
     lines = [json.dumps(item, ensure_ascii=False) + "\n" for item in [*comments, *likes]]
     options.out.with_suffix(".items.jsonl").write_text("".join(lines), encoding="utf-8")
-    print_table(measures)
+    if options.json:
+        print(json.dumps(written, ensure_ascii=False))
+    else:
+        print_table(measures)
 
 
 def comment_items(
@@ -95,22 +105,24 @@ def comment_items(
     """
     import torch
 
-    from trainer.collator import Collator
+    from trainer.collator import IGNORED, Collator
 
     collator = Collator(processor, {"comments": 1.0}, 0, max_tokens, "error")
     for chunk in _chunks(rows, "comments", batch_size, "comment perplexity"):
         batch = {name: value.to(model.device) for name, value in collator(chunk).items()}
         labels = batch.pop("labels")[:, 1:]  # (B, T-1)
+        answer = labels != IGNORED
         with torch.inference_mode():
-            logits = model(**batch, use_cache=False).logits[:, :-1]  # (B, T-1, V)
+            logits = model(**batch, use_cache=False).logits[:, :-1][answer]  # (answer tokens, V)
             nll = torch.nn.functional.cross_entropy(
-                logits.float().transpose(1, 2), labels, reduction="none"
+                logits.float(), labels[answer], reduction="none"
             )
-        for row, total, mask in zip(chunk, nll.sum(dim=1), labels != -100, strict=True):
+        total = nll.new_zeros(len(chunk)).index_add_(0, answer.nonzero()[:, 0], nll)
+        for row, loss, mask in zip(chunk, total, answer, strict=True):
             yield {
                 "id": row["json"]["id"],
                 "task": COMMENTS_TASK,
-                "nll": float(total),
+                "nll": float(loss),
                 "tokens": int(mask.sum()),
             }
 
@@ -140,7 +152,7 @@ def likes_items(model: Any, processor: Any, rows: Any, batch_size: int) -> Itera
             add_generation_prompt=True,
         ).to(model.device)
         with torch.inference_mode():
-            written = model.generate(**batch, do_sample=False, max_new_tokens=LIKES_MAX_NEW_TOKENS)
+            written = model.generate(**batch, **GREEDY)
         new = written[:, batch["input_ids"].shape[1] :]
         for row, answer in zip(
             chunk, processor.batch_decode(new, skip_special_tokens=True), strict=True

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from trainer.provenance import write_json
 
@@ -34,6 +35,8 @@ class Measure:
     chance: float | None
 
 
-def write_results(path: Path, measures: Sequence[Measure], source: Source) -> None:
-    """Write the rows, a JSON list, one object per measure."""
-    write_json(path, [asdict(measure) | asdict(source) for measure in measures])
+def write_results(path: Path, measures: Sequence[Measure], source: Source) -> list[dict[str, Any]]:
+    """Write the rows, a JSON list, one object per measure; return them."""
+    rows = [asdict(measure) | asdict(source) for measure in measures]
+    write_json(path, rows)
+    return rows
