@@ -236,6 +236,9 @@ def main() -> int:
     out.mkdir(parents=True, exist_ok=True)
     # nothing in the demo may reach for a hub or fill the user's cache
     os.environ.update(HF_HUB_OFFLINE="1", HF_HOME=str(out / "hf-cache"))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # notes of the libraries to their own developers
+    os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning,ignore::DeprecationWarning")
     try:
         costs = build_dataset(out)
         rows = load_both_ways(out / "blift" / "release")
