@@ -52,9 +52,9 @@ def _load_tensors(path: Path) -> Any:
     try:
         try:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-        except RuntimeError:  # files in the old, non-zip format cannot be mapped
+        except (RuntimeError, OSError):  # the old, non-zip format cannot be mapped
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise ValueError(
             f"{path} is not a plain PyTorch state dict (unsupported or damaged: "
             f"{str(error).splitlines()[0][:120]}): expected tensors only; code in a checkpoint is "
