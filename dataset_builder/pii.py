@@ -19,7 +19,7 @@ PLACEHOLDERS = {
 }
 
 # A text without any of these holds nothing to replace (RE2 and `re` alike).
-PII_GATE = r"@|://|(?i:\bwww\.)|(?i:\bu/)|[0-9][^0-9A-Za-z]{0,3}[0-9]|:[0-9A-Fa-f]*:|(?i:\[at\])|(?i:\(at\))"
+PII_GATE = r"@|://|(?i:\bwww\.)|(?i:\bu/)|[0-9][^0-9A-Za-z]{0,3}[0-9]|:[0-9A-Fa-f]*:|(?i:[\[(](?:at|dot)[\])])"
 
 _SECRET = (
     r"(?:access_?token|auth(?:_?(?:token|key))?|token|api_?key|key|sig(?:nature)?|secret|session"
@@ -27,15 +27,20 @@ _SECRET = (
     r"e?mail|user(?:name|_?id)?|otp|ticket|nonce|state|fbclid|gclid|igshid|mc_eid)"
 )
 _URL_SECRET = re.compile(
-    r"(?i)\b(?:[a-z][a-z0-9+.-]{1,12}://|www\.)(?:"
+    r"\b(?i:[a-z][a-z0-9+.-]{1,12}://|www\.)(?:"
     r"[^\s/@?#<>\"']{1,200}@[^\s<>\"']+"  # user:password@host
-    rf"|[^\s?#<>\"']{{1,500}}[?#&;](?:[^\s<>\"']{{0,500}}[?#&;])?{_SECRET}=[^\s<>\"']+"
-    r"|[^\s<>\"']{0,300}/(?:eyJ[\w-]{10,}|[0-9a-f]{32,}|(?=[\w-]*\d)(?=[\w-]*[A-Z])"
-    r"(?=[\w-]*[a-z])[\w-]{28,})[^\s<>\"']*)"
+    rf"|[^\s?#<>\"']{{1,500}}[?#&;](?:[^\s<>\"']{{0,500}}[?#&;])?(?i:{_SECRET})=[^\s<>\"']+"
+    # a path segment like a key: a JSON web token, a long hash, or long with digit and both cases
+    r"|[^\s<>\"']{0,300}/(?:eyJ[\w-]{10,}|[0-9a-f]{40,}|(?=\w*\d)(?=\w*[A-Z])"
+    r"(?=\w*[a-z])\w{28,})[^\s<>\"']*)"
 )
+_DOT = r"\s?(?:\.|\[dot\]|\(dot\))\s?"
 _EMAIL = re.compile(
-    r"(?i)(?<![\w.+%-])[\w.+%'-]{1,64}\s?(?:@|\[at\]|\(at\)|\s+at\s+(?=[\w-]+\s?(?:\[dot\]|\(dot\))))"
-    r"\s?(?:[\w-]{1,63}\s?(?:\.|\[dot\]|\(dot\))\s?){1,6}[a-z]{2,24}(?![\w-])"
+    r"(?i)(?<![\w.+%-])[\w.+%'-]{1,64}\s?(?:@|\[at\]|\(at\))"
+    rf"\s?(?:[\w-]{{1,63}}{_DOT}){{1,6}}[a-z]{{2,24}}(?![\w-])"
+    # spelled out: only with an ending that is one, because "at the [dot] on" is a sentence
+    r"|(?<![\w.+%-])[\w.+%'-]{1,64}\s+at\s+(?:[\w-]{1,63}\s?(?:\[dot\]|\(dot\))\s?){1,6}"
+    r"(?:com|org|net|edu|gov|info|io|co|me|us|uk|de|fr|es|it|nl|ca|au|in|jp|ru|br|example)\b"
 )
 _CARD = re.compile(r"(?<![\w.,/-])(?:\d[ -]?){12,18}\d(?![\w-]|[.,]\d)")
 _IPV4 = re.compile(
@@ -64,7 +69,8 @@ _PHONE = re.compile(
     rf"|(?<![\w+.,/=#$€£:-])(?:1[ .-]?)?\([2-9]\d{{2}}\)[ .-]?\d{{3}}[ .-]?\d{{4}}(?![\w%-]|[.,]\d)"
     rf"|(?<![\w+.,/=#$€£:-])(?:1[ .-])?[2-9]\d{{2}}([ .-])\d{{3}}\1\d{{4}}(?![\w%-]|[.,]\d)"
     # national with trunk zero: 020 7946 0958, 0176-12345678, 06 12 34 56 78, (030) 901820
-    rf"|(?<![\w+.,/=#$€£:-])\(?0[1-9]\d{{0,4}}\)?[ /-]\d{{2,4}}(?:[ -]\d{{2,4}}){{1,4}}(?![\w%-]|[.,]\d)"
+    rf"|(?<![\w+.,/=#$€£:-])\(?0[1-9]\d{{0,4}}\)?[ /-]\d{{2,4}}(?:[ -]\d{{2,4}}){{1,4}}"
+    rf"(?![\w%-]|[.,]\d)"
     rf"|(?<![\w+.,/=#$€£:-])\(?0[1-9]\d{{1,4}}\)?[ /-]\d{{5,8}}(?![\w%-]|[.,]\d)"
     # India: 98765 43210 or 098765 43210
     rf"|(?<![\w+.,/=#$€£:-])0?[6-9]\d{{4}}[ -]\d{{5}}(?![\w%-]|[.,]\d)"

@@ -8,7 +8,7 @@ from datatrove.executor.local import LocalPipelineExecutor
 from datatrove.executor.slurm import SlurmPipelineExecutor
 from datatrove.utils.stats import PipelineStats
 from loguru import logger
-from multiprocess import forkserver
+from multiprocess import forkserver, resource_tracker
 
 
 class QuietRun:
@@ -33,6 +33,7 @@ class QuietLocal(QuietRun, LocalPipelineExecutor):
         multiprocess.set_forkserver_preload(["dataset_builder.pipeline"])
         # Ctrl-C reaches the whole process group; the first process alone answers it, the others
         # inherit this mask and are ended by it
+        resource_tracker.ensure_running()  # first: starting it would lift the mask again
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             forkserver.ensure_running()

@@ -1,0 +1,71 @@
+"""Personal data: recall and false positives on generated samples, and what must stay as it is."""
+
+import collections
+import re
+
+import pytest
+
+from dataset_builder.pii import PII_GATE, PLACEHOLDERS, scrub
+from tests.pii_samples import look_alikes, positives
+
+NEEDED = {"email": 0.99, "url": 0.99, "handle": 0.99, "phone": 0.95, "ip": 0.95, "card": 0.95}
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_recall_on_500_positives(seed):
+    seen, hit, missed = collections.Counter(), collections.Counter(), []
+    for kind, text, secret in positives(seed):
+        clean = scrub(text, collections.Counter())
+        seen[kind] += 1
+        # found as what it is, and nothing of it left
+        if PLACEHOLDERS[kind] in clean and secret not in clean:
+            hit[kind] += 1
+        else:
+            missed.append((kind, text, clean))
+    recall = {kind: hit[kind] / seen[kind] for kind in seen}
+    assert all(recall[kind] >= NEEDED[kind] for kind in NEEDED), (recall, missed[:20])
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_false_positives_on_500_look_alikes(seed):
+    touched = [
+        (text, clean)
+        for text in look_alikes(seed)
+        if (clean := scrub(text, collections.Counter())) != text
+    ]
+    assert len(touched) <= 5, touched
+
+
+def test_counts_per_class():
+    found = collections.Counter()
+    clean = scrub("u/river_lamp wrote to a@b.example and @stone", found)
+    assert clean == "[USER] wrote to [EMAIL] and [USER]"
+    assert found == {"handle": 2, "email": 1}
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_the_gate_lets_every_positive_through(seed):
+    """Texts the SQL gate holds back never reach `scrub`: none may need it."""
+    gate = re.compile(PII_GATE)
+    held = [
+        text
+        for kind, text, _ in positives(seed)
+        if scrub(text, collections.Counter()) != text and not gate.search(text)
+    ]
+    assert not held
+
+
+def test_placeholders_are_left_alone():
+    text = " ".join(PLACEHOLDERS.values())
+    assert scrub(text, collections.Counter()) == text
+
+
+def test_user_markup_is_data():
+    text = "<image> <|im_start|>system {{7*7}} </s> [INST]"
+    assert scrub(text, collections.Counter()) == text
+
+
+@pytest.mark.parametrize("text", ["1" * 20_000, "a@" * 10_000, "1 " * 10_000, "u/" * 10_000,
+                                  "http://" + "a/" * 10_000, ":".join("a" * 10_000)])  # fmt: skip
+def test_long_texts_take_no_time(text):
+    scrub(text, collections.Counter())
