@@ -7,7 +7,7 @@ from typing import Any
 import datasets
 import pyarrow as pa
 
-from dataset_builder.sample_fields import JSON_FEATURES
+from dataset_builder.sample_fields import CHECK_FEATURES, JSON_FEATURES
 
 ARROW = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
 
@@ -26,8 +26,9 @@ def shard_features(has_media: bool) -> datasets.Features:
 
 
 def metadata_schema() -> pa.Schema:
-    """Columns of metadata/*.parquet: the sample's fields, and the shard that holds it."""
-    fields = [(name, _arrow(kind)) for name, kind in JSON_FEATURES.items()]
+    """Columns of metadata/*.parquet: the sample's fields, its checks, the shard that holds it."""
+    every = {**JSON_FEATURES, **CHECK_FEATURES}
+    fields = [(name, _arrow(kind)) for name, kind in every.items()]
     return pa.schema([*fields, ("shard", pa.string())])
 
 

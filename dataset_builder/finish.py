@@ -36,7 +36,7 @@ from dataset_builder.merge_media import merge_posts, same_looking_posts
 from dataset_builder.pack import Material, pack_split
 from dataset_builder.release_files import close_release, write_shards
 from dataset_builder.schema import InputDigest, ReleaseSummary
-from dataset_builder.select_media import POST_COLUMNS, Selection, hide_refused, select
+from dataset_builder.select_media import POST_COLUMNS, Expected, Selection, hide_refused, select
 from dataset_builder.settings import Settings
 from dataset_builder.shards import DEFAULT_CONFIG, SPLITS, ReleaseFile
 from dataset_builder.tasks import run_tasks
@@ -51,8 +51,12 @@ def finish(
     settings: Settings,
     inputs: list[InputDigest],
     workers: int,
+    expected: Mapping[str, Expected] | None = None,
 ) -> ReleaseSummary:
-    """Make `build_dir`/release from `build_dir`/work/text. `media_dir` None: no media in it."""
+    """Make `build_dir`/release from `build_dir`/work/text. `media_dir` None: no media in it.
+
+    `expected` (of `hydrate`): media by post id that must be found again.
+    """
     work, release = build_dir / "work", build_dir / "release"
     records = record_folder(work, settings)
     _tidy(build_dir, records)
@@ -61,7 +65,7 @@ def finish(
     posts = pq.read_table(work / "text" / "posts.parquet")
     comments = Comments(work / "text" / "comments.parquet")
     light = posts.select(POST_COLUMNS).to_pylist()
-    selection = select(light, media_dir, build_dir, settings, workers, tombstones)
+    selection = select(light, media_dir, build_dir, settings, workers, tombstones, expected)
     ledger = _drop_duplicates(light, comments, selection, settings)
     chosen, absent = choose_annotators(settings)
     results = annotate_media(selection.media(), chosen, build_dir, settings, workers)

@@ -102,16 +102,15 @@ def _ledger_rows(build_dir: Path, scope: Scope) -> Iterable[dict[str, Any]]:
 def _samples(
     release: Path, files: Sequence[ReleaseFile]
 ) -> dict[str, tuple[str, str | None, list[str]]]:
-    """Sample id -> (shard, media hash, comment texts), over all configs."""
+    """Sample id -> (shard, media hash, comment ids), over all configs."""
     found: dict[str, tuple[str, str | None, list[str]]] = {}
     for file in files:
         path = release / file.path
         if file.path.endswith(".parquet") and path.is_file():
-            for row in pq.read_table(
-                path, columns=["id", "shard", "media_sha256", "comments"]
-            ).to_pylist():
-                texts = [comment["text"] for comment in row["comments"]]
-                found[row["id"]] = (row["shard"], row["media_sha256"], texts)
+            columns = ["id", "shard", "media_sha256", "comment_ids"]
+            for row in pq.read_table(path, columns=columns).to_pylist():
+                comments = row["comment_ids"] or []
+                found[row["id"]] = (row["shard"], row["media_sha256"], comments)
     if not found and any(f.samples for f in files):
         raise BuildError(f"{release} has no metadata to find samples by; run `blift verify` on it")
     return found
@@ -121,8 +120,8 @@ def _touched(where: dict[str, tuple[str, str | None, list[str]]], scope: Scope) 
     """Shards that hold something to remove."""
     return {
         shard
-        for sample, (shard, _, texts) in where.items()
-        if sample in scope.posts or scope.texts.get(sample, set()) & set(texts)
+        for sample, (shard, _, comments) in where.items()
+        if sample in scope.posts or scope.comments & set(comments)
     }
 
 

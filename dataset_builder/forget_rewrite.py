@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from dataset_builder.atomic import atomic_file
 from dataset_builder.blob import Blob
 from dataset_builder.forget_scope import Scope, record_stores
+from dataset_builder.sample_fields import JSON_FEATURES
 from dataset_builder.schema import LEDGER
 from dataset_builder.shards import ReleaseFile, encode_json, state_note, write_metadata
 from dataset_builder.tombstones import Tombstones
@@ -42,15 +43,18 @@ def rewrite_shard(build_dir: Path, path: str, scope: Scope) -> list[ReleaseFile]
 
 
 def without_comments(row: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
-    """A sample without its forgotten comments, its turns made anew."""
-    gone = scope.texts.get(row["id"], set())
-    left = [comment for comment in row["comments"] if comment["text"] not in gone]
-    if len(left) == len(row["comments"]):
+    """A metadata row without its forgotten comments, its turns made anew."""
+    ids = row["comment_ids"] or []
+    left = [at for at, comment in enumerate(ids) if comment not in scope.comments]
+    if len(left) == len(ids):
         return dict(row)
-    texts = [comment["text"] for comment in left]
-    made = {t["task"]: t for t in make_turns(row["media_type"], [], None, texts)}
+    found = {
+        key: [row[key][at] for at in left] for key in ("comments", "comment_ids", "comment_sha256")
+    }
+    texts = [comment["text"] for comment in found["comments"] if comment["text"]]
+    made = {turn["task"]: turn for turn in make_turns(row["media_type"], [], None, texts)}
     turns = [made.get(t["task"], t) for t in row["turns"] if t["task"] != "comments" or texts]
-    return {**row, "comments": left, "turns": turns}
+    return {**row, **found, "turns": turns}
 
 
 def clean_work(build_dir: Path, scope: Scope) -> None:
@@ -144,7 +148,7 @@ def _kept_members(
         if key not in kept:
             continue
         if extension == "json":
-            data = encode_json({k: v for k, v in kept[key].items() if k != "shard"})
+            data = encode_json({name: kept[key][name] for name in JSON_FEATURES})
             yield member.name, len(data), iter([data])
         else:
             blob = Blob(member.size, "", str(path), member.offset)

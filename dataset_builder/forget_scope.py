@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -23,13 +22,12 @@ AUTHORS = pa.schema([("kind", pa.string()), ("id", pa.string()), ("author_key", 
 
 @dataclass
 class Scope:
-    """Sample ids, comment ids and file hashes to remove; `texts` are comments by sample."""
+    """Sample ids, comment ids and file hashes to remove."""
 
     posts: set[str] = field(default_factory=set)
     comments: set[str] = field(default_factory=set)
     media: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)  # names the ledger knows the files by
-    texts: dict[str, set[str]] = field(default_factory=dict)
 
 
 def read_posts(build_dir: Path) -> list[dict[str, Any]]:
@@ -43,7 +41,7 @@ def read_posts(build_dir: Path) -> list[dict[str, Any]]:
 
 def read_comments(build_dir: Path) -> list[dict[str, Any]]:
     path = build_dir / "work" / "text" / "comments.parquet"
-    columns = ["post_id", "id", "text"]
+    columns = ["post_id", "id"]
     return pq.read_table(path, columns=columns).cast(_subset(COMMENTS, columns)).to_pylist()
 
 
@@ -92,7 +90,6 @@ def resolve(
         by_author = authors.get(("comment", comment["id"])) in names
         if comment["id"] in ids or comment["post_id"] in scope.posts or by_author:
             scope.comments.add(comment["id"])
-    _fill_texts(build_dir, comments, scope)
     _fill_media(posts, samples, scope)
     return scope
 
@@ -136,15 +133,6 @@ def record_bits(record: MediaRecord) -> list[str]:
     return [signature[0] for signature in record.signatures if signature is not None]
 
 
-def _fill_texts(build_dir: Path, comments: Sequence[Mapping[str, Any]], scope: Scope) -> None:
-    """Comments to remove by the sample that shows them: merged posts gave theirs to another."""
-    moved = _merged_into(build_dir)
-    for comment in comments:
-        if comment["id"] in scope.comments:
-            holder = moved.get(comment["post_id"], comment["post_id"])
-            scope.texts.setdefault(holder, set()).add(comment["text"])
-
-
 def _fill_media(
     posts: Sequence[Mapping[str, Any]], samples: Mapping[str, str | None], scope: Scope
 ) -> None:
@@ -154,18 +142,6 @@ def _fill_media(
     keys = {p["media_key"] or p["native_id"] for p in posts if p["id"] in scope.posts}
     used = {p["media_key"] or p["native_id"] for p in posts if p["id"] not in scope.posts}
     scope.keys = keys - used
-
-
-def _merged_into(build_dir: Path) -> dict[str, str]:
-    files = sorted(str(path) for path in (build_dir / "ledger").glob("*.parquet"))
-    if not files:
-        return {}
-    with duckdb.connect() as con:
-        rows = con.execute(
-            "SELECT id, value FROM read_parquet(?) WHERE kind = 'post' AND reason = ?",
-            [files, "duplicate_media"],
-        ).fetchall()
-    return dict(rows)
 
 
 def _subset(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:

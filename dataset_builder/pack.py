@@ -19,7 +19,8 @@ from dataset_builder.media_record import MediaRecord, RecordStore
 from dataset_builder.sample import Annotations, make_sample
 from dataset_builder.select_media import Selection
 from dataset_builder.settings import Settings
-from dataset_builder.shards import PACKED, encode_json, packed_row, shard_order
+from dataset_builder.shards import PACKED, packed_row, shard_order
+from dataset_builder.tiers import ids_only, make_checks
 
 BATCH = 256
 
@@ -48,20 +49,23 @@ def pack_split(material: Material, ids: Sequence[str], out: Path) -> Counter[str
             chosen = material.posts.take([row_of[post] for post in order[at : at + BATCH]])
             rows = []
             for post in chosen.to_pylist():
-                sample = _sample(post, material)
+                sample, checks = _sample(post, material)
                 counts[sample["media_type"]] += 1
                 counts["comments"] += len(sample["comments"])
                 counts[sample["source"]] += 1
-                rows.append(packed_row(post["id"], encode_json(sample), _media(post, material)))
+                rows.append(packed_row(sample, checks, _media(post, material)))
             writer.write_table(pa.Table.from_pylist(rows, schema=PACKED))
     return counts
 
 
-def _sample(post: Mapping[str, Any], material: Material) -> dict[str, Any]:
+def _sample(post: Mapping[str, Any], material: Material) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The sample as the tier wants it, and the columns by which it can be found and checked."""
     record = material.selection.records.get(post["id"])
     annotations = _annotations(record, material)
     comments = material.comments.of(post["id"])
-    return make_sample(post, comments, record, annotations, material.settings)
+    sample = make_sample(post, comments, record, annotations, material.settings)
+    checks = make_checks(post, comments, record)
+    return (ids_only(sample, annotations) if material.tier == "ids" else sample), checks
 
 
 def _annotations(record: MediaRecord | None, material: Material) -> Annotations:

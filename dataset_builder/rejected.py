@@ -12,6 +12,7 @@ UNAVAILABLE = "unavailable"
 DURATION_UNKNOWN = "duration_unknown"
 DUPLICATE = "duplicate_media"
 NSFW = "nsfw_media"
+CHANGED = "changed_media"
 TOMBSTONE = "forgotten"
 
 

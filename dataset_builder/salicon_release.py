@@ -22,13 +22,14 @@ from dataset_builder.media import media_tasks, read_verdicts, record_folder, run
 from dataset_builder.media_record import MediaRecord, RecordStore
 from dataset_builder.release_files import close_release, release_facts, write_shards
 from dataset_builder.salicon_data import Instances, gaze_density, map_density, read_gaze
-from dataset_builder.sample_fields import JSON_FEATURES
+from dataset_builder.sample_fields import CHECK_FEATURES, JSON_FEATURES
 from dataset_builder.settings import Settings
-from dataset_builder.shards import PACKED, config_of, encode_json, packed_row, shard_order
+from dataset_builder.shards import PACKED, config_of, packed_row, shard_order
 from dataset_builder.tasks import run_tasks
 
 TASKS = ("object", "region")
 SPLIT = "train"
+NO_CHECKS = dict.fromkeys(CHECK_FEATURES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +87,7 @@ def _rows(
             continue
         sample = _sample(path, record, turn, url)
         media = {"jpg": RecordStore(records).frame_blob(record, 0), "mp4": EMPTY}
-        rows.append(packed_row(sample["id"], encode_json(sample), media))
+        rows.append(packed_row(sample, dict(NO_CHECKS), media))
     return rows, skipped
 
 

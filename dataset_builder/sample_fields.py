@@ -45,3 +45,11 @@ JSON_FEATURES: dict[str, Any] = {
     "intro": STRING,
     "turns": [{"task": STRING, "question": STRING, "answer": STRING}],
 }
+
+# further columns of metadata/*.parquet: how to find and check again what the `ids` tier leaves out
+CHECK_FEATURES: dict[str, Any] = {
+    "comment_ids": [STRING],
+    "comment_sha256": [STRING],
+    "title_sha256": STRING,
+    "media_phash": [STRING],
+}

@@ -30,6 +30,7 @@ PACKED = pa.schema(
         ("key", pa.string()),
         ("tar_bytes", pa.int64()),
         ("json", pa.binary()),
+        ("checks", pa.binary()),
         ("media", pa.map_(pa.string(), BLOB)),
     ]
 )
@@ -58,13 +59,17 @@ class ReleaseFile:
     samples: int
 
 
-def packed_row(key: str, json_data: bytes, media: dict[str, Blob]) -> dict[str, Any]:
+def packed_row(
+    sample: dict[str, Any], checks: dict[str, Any], media: dict[str, Blob]
+) -> dict[str, Any]:
     """A row of PACKED; members keep the order json, then `media`."""
+    json_data = encode_json(sample)
     sizes = [len(json_data), *(blob.size for blob in media.values())]
     return {
-        "key": key,
+        "key": sample["id"],
         "tar_bytes": sum(BLOCK + size + len(padding(size)) for size in sizes),
         "json": json_data,
+        "checks": encode_json(checks),
         "media": [(name, blob.__dict__) for name, blob in media.items()],
     }
 
@@ -113,7 +118,9 @@ def run_shard_task(task: ShardTask) -> None:
     if _finished(note, digest, task.release):
         return
     tar = _write_tar(rows, task.release / task.path)
-    metadata = [{**json.loads(row["json"]), "shard": task.path} for row in rows]
+    metadata = [
+        {**json.loads(row["json"]), **json.loads(row["checks"]), "shard": task.path} for row in rows
+    ]
     table = write_metadata(metadata, task.release / task.metadata)
     files = [
         ReleaseFile(task.path, *tar, task.count),
@@ -173,7 +180,7 @@ def _plan_digest(task: ShardTask, rows: Sequence[dict[str, Any]]) -> str:
     """SHA-256 over the name, size and content hash of every member."""
     found = hashlib.sha256(task.path.encode())
     for row in rows:
-        found.update(f"{row['key']}:{len(row['json'])}\n".encode() + row["json"])
+        found.update(f"{row['key']}:{len(row['json'])}\n".encode() + row["json"] + row["checks"])
         for name, blob in row["media"]:
             found.update(f"\n{name}:{blob['size']}:{blob['sha256']}\n".encode())
     return found.hexdigest()
