@@ -117,7 +117,10 @@ def test_the_folder_stands_alone(trained: Path, release: Path, tmp_path: Path) -
     done = run([sys.executable, "-c", ANSWER, str(copied), str(film)], tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("ANSWER") == 2
-    assert str(ROOT) not in (copied / "config.json").read_text()
+    config = json.loads((copied / "config.json").read_text())
+    assert set(config["auto_map"]) >= {"AutoConfig", "AutoModel", "AutoProcessor"}
+    assert not [value for value in config["auto_map"].values() if "--" in value]
+    assert config.get("use_cache", True)
 
 
 def test_behaviour_is_measured_with_provenance(

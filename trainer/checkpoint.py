@@ -130,13 +130,14 @@ def save_model(trainer: Any, processor: Any, folder: Path) -> None:
 
     Collective: every process calls it. The folder loads with the Auto classes from anywhere.
     """
+    model = trainer.accelerator.unwrap_model(trainer.model)
+    # the trainer turned it off; a saved False would make every later generation slow
+    model.config.use_cache = True
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
         trainer.save_model(str(folder))  # gathers the shards
     elif trainer.is_world_process_zero():
-        model = trainer.accelerator.unwrap_model(trainer.model)
         if hasattr(model, "merge_and_unload"):
             model = model.merge_and_unload()
-        model.config.use_cache = True
         model.save_pretrained(str(folder))
     if trainer.is_world_process_zero():
         processor.save_pretrained(str(folder))
