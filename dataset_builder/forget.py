@@ -66,6 +66,8 @@ def forget(build_dir: Path, targets: Sequence[Target]) -> dict[str, Any]:
         "media": len(scope.media),
         "shards": sorted(touched),
         "root": root,
+        "removed": sorted(scope.posts),
+        "removed_media": sorted(scope.media),
     }
 
 

@@ -40,11 +40,12 @@ Drop = tuple[str, str]
 
 @dataclass
 class Selection:
-    """`records` and `paths` of usable media by post id; `drops` of posts; `media_rows` for the
-    ledger, one per looked-up item."""
+    """`records` and `paths` of usable media by post id; `missing` says why a post has no file;
+    `drops` of posts; `media_rows` for the ledger, one per looked-up item."""
 
     records: dict[str, MediaRecord] = field(default_factory=dict)
     paths: dict[str, Path] = field(default_factory=dict)
+    missing: dict[str, Drop] = field(default_factory=dict)
     drops: dict[str, Drop] = field(default_factory=dict)
     media_rows: list[dict[str, Any]] = field(default_factory=list)
 
@@ -84,7 +85,7 @@ def select(
         for post in posts:
             _judge_length(post, None, selection, settings)
         return selection
-    found = _look_up(posts, MediaFolder(media_dir))
+    found = _look_up(posts, MediaFolder(media_dir), selection)
     wanted: dict[Path, list[float | None]] = {}
     for post in posts:
         path = found[post["id"]]
@@ -101,7 +102,7 @@ def select(
         if hoped and record and record.reason is None and not hoped.met_by(record, settings):
             record = replace(record, reason=CHANGED, value=record.sha256)
         _judge(post, path, record, selection, settings)
-    selection.media_rows = list(_media_rows(posts, found, verdicts))
+    selection.media_rows = list(_media_rows(posts, found, verdicts, selection))
     return selection
 
 
@@ -138,8 +139,18 @@ def hide_refused(
             yield row
 
 
-def _look_up(posts: Sequence[Mapping[str, Any]], folder: MediaFolder) -> dict[str, Path | None]:
-    return {p["id"]: folder.find(p["id"], p["native_id"], p["media_key"]) for p in posts}
+def _look_up(
+    posts: Sequence[Mapping[str, Any]], folder: MediaFolder, selection: Selection
+) -> dict[str, Path | None]:
+    """The file of every post, or why it has none: what fetching it said, else unavailable."""
+    found: dict[str, Path | None] = {}
+    for post in posts:
+        names = (post["id"], post["native_id"], post["media_key"])
+        found[post["id"]] = folder.find(*names)
+        if found[post["id"]] is None:
+            key = post["media_key"] or post["native_id"]
+            selection.missing[post["id"]] = folder.why_not(*names) or (UNAVAILABLE, key)
+    return found
 
 
 def _judge(
@@ -152,7 +163,7 @@ def _judge(
     """Enter one post as usable or dropped. The order is the order of the rules."""
     drop: Drop | None = None
     if path is None or record is None:
-        drop = (UNAVAILABLE, post["media_key"] or post["native_id"])
+        drop = selection.missing[post["id"]]
     elif record.reason is not None:
         drop = (record.reason, record.value or "")
     elif record.kind != post["media_type"]:
@@ -190,6 +201,7 @@ def _media_rows(
     posts: Sequence[Mapping[str, Any]],
     found: Mapping[str, Path | None],
     verdicts: Mapping[Path, MediaRecord],
+    selection: Selection,
 ) -> Iterator[dict[str, Any]]:
     """One ledger row per looked-up item: several posts may show one video."""
     seen: set[tuple[str, str]] = set()
@@ -200,16 +212,19 @@ def _media_rows(
         seen.add(key)
         path = found[post["id"]]
         record = verdicts.get(path) if path else None
-        reason = UNAVAILABLE if record is None else record.reason
+        if record is None:
+            reason, value = selection.missing[post["id"]]
+        else:
+            reason, value = record.reason or "", record.value or record.sha256
         yield {
             "stage": "media",
             "kind": "media",
             "id": key[1],
             "source": post["source"],
             "media_type": post["media_type"],
-            "kept": reason is None,
-            "reason": reason,
-            "value": key[1] if record is None else record.value or record.sha256,
+            "kept": not reason,
+            "reason": reason or None,
+            "value": value,
         }
 
 
