@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dataset_builder import media_cli
 from dataset_builder.errors import BuildError, UsageError
 from dataset_builder.settings import Settings, load_settings
 
@@ -59,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     for add in (_add_build, _add_estimate, _add_why, _add_stats, _add_channels, _add_verify):
         add(commands)
+    media_cli.add_parsers(commands)
     return parser
 
 
