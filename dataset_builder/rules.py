@@ -28,7 +28,8 @@ class Rule:
 PostRule = Callable[[Settings], Rule | None]
 CommentRule = Callable[[Settings, str], Rule | None]
 
-DAY = "strftime(make_timestamp(created * 1000000), '%Y-%m-%d')"
+# a time beyond what a calendar holds is shown as its number
+DAY = "coalesce(try(strftime(make_timestamp(created * 1000000), '%Y-%m-%d')), created::VARCHAR)"
 
 
 def epoch(day: str) -> int:

@@ -1,0 +1,293 @@
+"""Every rule by itself: the reason and value for what it drops, nothing for its neighbours."""
+
+import duckdb
+import pytest
+
+from dataset_builder import rulebook
+from dataset_builder.reddit import BOT_NAMES, SUBMISSION_FIELDS, hash_author, submissions_sql
+from dataset_builder.settings import load_settings
+from dataset_builder.staging import STAGED_COMMENTS, STAGED_POSTS
+from dataset_builder.vocabulary import nsfw_words, versions
+from dataset_builder.workdir import sql_type
+
+POST = {
+    "reddit": {
+        "native_id": "abc", "media_type": "image", "created": 1_600_000_000, "title": "A title",
+        "host": "i.redd.it", "gallery": False, "is_self": False, "media_key": "abc",
+    },
+    "youtube": {
+        "native_id": "AAAAAAAAAAA", "media_type": "video", "created": 1_600_000_000,
+        "title": "A title", "views": 20_000, "duration": 30.0, "category": "education",
+        "tags": ["garden"], "language": "en", "comments_disabled": False, "description": "words",
+    },
+}  # fmt: skip
+
+
+def literal(value, kind):
+    if value is None:
+        return f"NULL::{kind}"
+    if isinstance(value, str):
+        return "'" + value.replace("'", "''") + "'"
+    if isinstance(value, list):
+        return "[" + ", ".join(literal(item, "VARCHAR") for item in value) + "]"
+    return f"{value}::{kind}"
+
+
+def judge(stages, row, schema, extra=""):
+    names = {field.name: sql_type(field.type) for field in schema}
+    columns = ", ".join(f'{literal(row.get(n), kind)} AS "{n}"' for n, kind in names.items())
+    with duckdb.connect() as con:
+        con.execute("CREATE TABLE channels (id VARCHAR, label VARCHAR)")
+        if row.get("listed"):
+            con.execute("INSERT INTO channels VALUES (?, '')", [row["listed"]])
+        found = con.execute(f"SELECT {rulebook.verdict(stages)} FROM (SELECT {columns}{extra})")
+        verdict = found.fetchone()[0]
+    return (verdict["reason"], verdict["value"]) if verdict else None
+
+
+def post(source, late=False, set_=(), comments=9, **changes):
+    settings = load_settings("seed", list(set_))
+    stages = (rulebook.LATE if late else rulebook.EARLY)[source]
+    extra = f", {comments} AS kept_comments"
+    return judge(rulebook.staged(stages, settings), POST[source] | changes, STAGED_POSTS, extra)
+
+
+def comment(source, set_=(), text="four words are enough", **changes):
+    settings = load_settings("seed", list(set_))
+    functions = (*rulebook.COMMENT_MARKS, *rulebook.COMMENT_TEXT)
+    stages = rulebook.comment_rules(functions, settings, source)
+    words = len(text.split())
+    extra = f", {literal(text, 'VARCHAR')} AS text, {words} AS words"
+    return judge(stages, {"reply": False} | changes, STAGED_COMMENTS, extra)
+
+
+DAY = 86_400
+CASES = [
+    ("reddit", {}, None),
+    ("reddit", {"native_id": "a/b"}, ("bad_id", "a/b")),
+    ("reddit", {"created": None}, ("no_date", "no date")),
+    ("reddit", {"created": 1_422_748_799}, ("before_overlay_rule", "2015-01-31")),
+    ("reddit", {"created": 1_422_748_800}, ("before_window", "2015-02-01")),
+    ("reddit", {"created": 1_514_764_799}, ("before_window", "2017-12-31")),
+    ("reddit", {"created": 1_514_764_800}, None),
+    ("reddit", {"created": 1_643_673_599}, None),
+    ("reddit", {"created": 1_643_673_600}, ("after_window", "2022-02-01")),
+    ("reddit", {"created": 10**17}, ("after_window", str(10**17))),
+    ("reddit", {"nsfw": "over_18"}, ("nsfw", "over_18")),
+    ("reddit", {"bot": "signature"}, ("bot", "signature")),
+    ("reddit", {"deleted": "author"}, ("deleted", "author")),
+    ("youtube", {}, None),
+    ("youtube", {"created": 1_514_764_799}, ("before_window", "2017-12-31")),
+    ("youtube", {"created": 1_704_067_199}, None),
+    ("youtube", {"created": 1_704_067_200}, ("after_window", "2024-01-01")),
+    ("youtube", {"channel_id": "UCb", "listed": "UCa"}, ("channel_not_listed", "UCb")),
+    ("youtube", {"channel_id": None, "listed": "UCa"}, ("channel_not_listed", "unknown")),
+    ("youtube", {"channel_id": "UCa", "listed": "UCa"}, None),
+    ("youtube", {"category": "music"}, ("category", "music")),
+    ("youtube", {"category": "sports"}, None),
+    ("youtube", {"title": "Minecraft house"}, ("topic", "gaming")),
+    ("youtube", {"tags": ["anime"]}, ("topic", "anime")),
+    ("youtube", {"title": "Newspaper craft"}, None),
+    ("youtube", {"language": "de"}, ("language", "de")),
+    ("youtube", {"language": "en-GB"}, None),
+    ("youtube", {"language": "eng"}, ("language", "eng")),
+    ("youtube", {"language": None}, None),
+    (
+        "youtube",
+        {"language": None, "title": "川の近くの家"},
+        ("language", "title in another script"),
+    ),
+    ("youtube", {"comments_disabled": True}, ("comments_disabled", "disabled")),
+    ("youtube", {"duration": 60.0}, None),
+    ("youtube", {"duration": 60.1}, ("too_long", "60.1")),
+    ("youtube", {"duration": None}, None),  # the media stage measures it
+    ("youtube", {"views": 10_000}, ("few_views", "10000")),
+    ("youtube", {"views": 10_001}, None),
+    ("youtube", {"views": None}, ("few_views", "hidden")),
+    ("youtube", {"nsfw": "age_limit"}, ("nsfw", "age_limit")),
+]
+
+
+@pytest.mark.parametrize(("source", "changes", "expected"), CASES, ids=range(len(CASES)))
+def test_early_post_rules(source, changes, expected):
+    assert post(source, **changes) == expected
+
+
+LATE = [
+    ("reddit", {"comments": 1}, ("few_comments", "1")),
+    ("reddit", {"comments": 2}, None),
+    ("youtube", {"comments": 0}, ("few_comments", "0")),
+    ("reddit", {"media_type": "video", "duration": 500.0, "host": "v.redd.it"},
+     ("not_hosted", "v.redd.it")),
+    ("reddit", {"media_type": "video", "duration": 500.5, "host": "v.redd.it"},
+     ("too_long", "500.5")),
+    ("reddit", {"gallery": True}, ("gallery", "gallery")),
+    ("reddit", {"host": "i.imgur.com"}, ("not_hosted", "i.imgur.com")),
+    ("reddit", {"host": "notredd.it"}, ("not_hosted", "notredd.it")),
+    ("reddit", {"host": None}, ("not_hosted", "no URL")),
+    ("reddit", {"is_self": True}, ("not_hosted", "self post")),
+    ("reddit", {"media_type": "video", "host": "youtu.be", "media_key": "AAAAAAAAAAA"}, None),
+    ("reddit", {"media_type": "video", "host": "youtube.com"}, ("not_hosted", "youtube.com")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "changes", "expected"), LATE, ids=range(len(LATE)))
+def test_late_post_rules(source, changes, expected):
+    assert post(source, late=True, **changes) == expected
+
+
+def test_the_word_list_in_titles_and_descriptions():
+    word = next(word for word in nsfw_words() if word.isalpha() and len(word) > 6)
+    assert post("youtube", title=f"A {word.upper()} title") == ("nsfw_words", word)
+    assert post("youtube", description=f"x {word}.") == ("nsfw_words", word)
+    assert post("youtube", title=f"x{word}x") is None
+    assert post("reddit", title=word) is None
+    on = ["reddit.nsfw_vocabulary_posts=true"]
+    assert post("reddit", set_=on, title=word) == ("nsfw_words", word)
+    assert comment("youtube", text=f"one two three {word}") == ("nsfw_words", word)
+
+
+COMMENTS = [
+    ("reddit", {}, None),
+    ("reddit", {"reply": True}, None),
+    ("youtube", {"reply": True}, ("reply", "reply")),
+    ("reddit", {"nsfw": "text"}, ("nsfw", "text")),
+    ("reddit", {"bot": "listed account"}, ("bot", "listed account")),
+    ("reddit", {"deleted": "text"}, ("deleted", "text")),
+    ("reddit", {"text": ""}, ("empty", "empty")),
+    ("reddit", {"text": "two words"}, ("few_words", "2")),
+    ("reddit", {"text": "three short words"}, None),
+    ("youtube", {"text": "three short words"}, ("few_words", "3")),
+    ("youtube", {"text": "w " * 99 + "w"}, None),
+    ("youtube", {"text": "w " * 100 + "w"}, ("many_words", "101")),
+    ("reddit", {"text": "w " * 100 + "w"}, None),
+]
+
+
+@pytest.mark.parametrize(("source", "changes", "expected"), COMMENTS, ids=range(len(COMMENTS)))
+def test_comment_rules(source, changes, expected):
+    assert comment(source, **changes) == expected
+
+
+def test_the_first_rule_that_holds_is_the_reason():
+    assert post("reddit", created=1_000_000_000, nsfw="over_18", bot="signature")[0] == (
+        "before_overlay_rule"
+    )
+
+
+@pytest.mark.parametrize(
+    ("set_", "source", "late", "changes"),
+    [
+        (["reddit.start=null"], "reddit", False, {"created": 1_500_000_000}),
+        (["reddit.nsfw=false"], "reddit", False, {"nsfw": "over_18"}),
+        (["reddit.image_hosts=null"], "reddit", True, {"host": "i.imgur.com"}),
+        (["reddit.image_hosts=[imgur.com]"], "reddit", True, {"host": "i.imgur.com"}),
+        (["reddit.galleries=first"], "reddit", True, {"gallery": True}),
+        (["youtube.max_seconds=null"], "youtube", False, {"duration": 9999.0}),
+        (["youtube.languages=null"], "youtube", False, {"language": "de"}),
+        (["youtube.languages=[en, de]"], "youtube", False, {"language": "de"}),
+        (["youtube.excluded_topics=[]"], "youtube", False, {"title": "Minecraft"}),
+        (["youtube.min_views=null"], "youtube", False, {"views": 1}),
+        (["youtube.comments_disabled=keep"], "youtube", False, {"comments_disabled": True}),
+    ],
+)
+def test_settings_switch_rules_off(set_, source, late, changes):
+    assert post(source, late=late, **changes) is not None
+    assert post(source, late=late, set_=set_, **changes) is None
+
+
+def submission(**values):
+    """One raw submission through the reader's SQL."""
+    columns = ", ".join(
+        f'{literal(values.get(name), "VARCHAR")} AS "{name}"' for name in SUBMISSION_FIELDS
+    )
+    settings = load_settings("seed", [f"reddit.galleries={values.pop('galleries', 'drop')}"])
+    with duckdb.connect() as con:
+        con.execute(f"CREATE TABLE raw AS SELECT {columns}")
+        found = con.sql(submissions_sql(settings, b"k" * 32)).to_arrow_table().to_pylist()
+    return found[0]
+
+
+@pytest.mark.parametrize("value", ["1600000000", "1600000000.0", " 1600000000 ", "1.6e9"])
+def test_times_of_every_type(value):
+    assert submission(id="a", created_utc=value)["created"] == 1_600_000_000
+
+
+@pytest.mark.parametrize(
+    ("author", "bot"),
+    [
+        ("AutoModerator", "listed account"),
+        ("some_bot", "account pattern"),
+        ("PictureBot", "account pattern"),
+        ("picture-bot2", "account pattern"),
+        ("Talbot", None),
+        ("robot_fan", None),
+        ("abbot", None),
+        (None, None),
+    ],
+)
+def test_bot_accounts(author, bot):
+    assert submission(id="a", author=author)["bot"] == bot
+
+
+@pytest.mark.parametrize(
+    ("values", "mark"),
+    [
+        ({"author": "[deleted]"}, "author"),
+        ({"removed_by_category": "moderator"}, "removed by moderator"),
+        ({"banned_by": "true"}, "banned"),
+        ({"banned_by": "false"}, None),
+        ({"title": "[deleted by user]"}, "text"),
+        ({"selftext": "[removed]"}, "text"),
+        ({"author": None}, None),
+    ],
+)
+def test_deleted_marks(values, mark):
+    assert submission(id="a", **values)["deleted"] == mark
+
+
+def test_authors_are_keyed_hashes():
+    key = b"k" * 32
+    assert submission(id="a", author="Some_One")["author_key"] == hash_author("some_one", key)
+    assert submission(id="a", author="[deleted]")["author_key"] is None
+    assert hash_author("a", key) != hash_author("a", b"j" * 32)
+
+
+def test_urls():
+    escaped = "https://i.redd.it/x.jpg?a=1&amp;b=2"
+    assert submission(id="a", url=escaped)["url"] == "https://i.redd.it/x.jpg?a=1&b=2"
+    assert submission(id="a", url="https://WWW.YouTube.com/watch?v=AAAAAAAAAAA")["host"] == (
+        "youtube.com"
+    )
+    for url in (
+        "https://youtu.be/AAAAAAAAAAA?t=3",
+        "https://m.youtube.com/watch?feature=share&v=AAAAAAAAAAA",
+        "https://www.youtube.com/shorts/AAAAAAAAAAA",
+        "https://www.youtube.com/attribution_link?u=%2Fwatch%3Fv%3DAAAAAAAAAAA%26x",
+    ):
+        assert submission(id="a", url=url)["media_key"] == "AAAAAAAAAAA", url
+    assert submission(id="a", url="https://www.youtube.com/c/AAAAAAAAAAA")["media_key"] == "a"
+
+
+def test_the_first_picture_of_a_gallery():
+    row = submission(
+        id="a", galleries="first", is_gallery="true", url="https://www.reddit.com/gallery/a",
+        gallery_data='{"items":[{"media_id":"m1"},{"media_id":"m2"}]}',
+        media_metadata='{"m1":{"m":"image/png"},"m2":{"m":"image/jpg"}}',
+    )  # fmt: skip
+    assert (row["url"], row["host"], row["gallery"]) == (
+        "https://i.redd.it/m1.png", "i.redd.it", True,
+    )  # fmt: skip
+
+
+def test_lists_are_versioned():
+    assert set(versions()) == {"bots", "topics", "nsfw_words"}
+    assert all(name == name.lower() for name in BOT_NAMES)
+    assert len(nsfw_words()) > 380
+
+
+def test_every_rule_has_a_source_and_place():
+    found = rulebook.describe(load_settings("seed", []))
+    assert [row["reason"] for row in found if row["source"] == "reddit" and row["kind"] == "post"] \
+        == ["bad_id", "no_date", "before_overlay_rule", "before_window", "after_window", "nsfw",
+            "bot", "deleted", "few_comments", "too_long", "gallery", "not_hosted"]  # fmt: skip
