@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from dataset_builder.errors import BuildError
+from dataset_builder.interrupts import interrupts_held
 from dataset_builder.rejected import LIMIT, RejectedMedia
 from dataset_builder.scenes import SceneRules
 from dataset_builder.settings import Settings
@@ -131,13 +132,14 @@ class Decoder:
     def _running(self) -> subprocess.Popen[str]:
         if self._child is None or self._child.poll() is not None:
             self._stop()
-            self._child = subprocess.Popen(
-                [sys.executable, "-m", "dataset_builder.decode_child"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                env={**os.environ, **ENVIRONMENT},
-            )
+            with interrupts_held():
+                self._child = subprocess.Popen(
+                    [sys.executable, "-m", "dataset_builder.decode_child"],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    env={**os.environ, **ENVIRONMENT},
+                )
             if not self._read_line(self._child, START_SECONDS):
                 self._cause_of_death(START_SECONDS)
                 raise BuildError("the decoding process does not start; is the machine overloaded?")

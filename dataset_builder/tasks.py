@@ -20,6 +20,7 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from dataset_builder.errors import BuildError
+from dataset_builder.interrupts import interrupts_held
 from dataset_builder.settings import Settings
 
 T = TypeVar("T")
@@ -55,7 +56,8 @@ def _local(work: Callable[[T], None], tasks: Sequence[T], workers: int) -> Itera
     # spawn: a fork would copy the locks that other threads of this process hold
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
-        futures: list[Future[None]] = [pool.submit(work, task) for task in tasks]
+        with interrupts_held():
+            futures: list[Future[None]] = [pool.submit(work, task) for task in tasks]
         try:
             for future in as_completed(futures):
                 future.result()
@@ -65,6 +67,10 @@ def _local(work: Callable[[T], None], tasks: Sequence[T], workers: int) -> Itera
                 "a worker process was ended from outside, most often for lack of memory; "
                 "run again with fewer --workers (finished work is kept)"
             ) from error
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()  # else leaving the pool waits for tasks nobody wants now
+            raise
         finally:
             for future in futures:
                 future.cancel()
