@@ -36,7 +36,14 @@ from dataset_builder.merge_media import merge_posts, same_looking_posts
 from dataset_builder.pack import Material, pack_split
 from dataset_builder.release_files import close_release, write_shards
 from dataset_builder.schema import InputDigest, ReleaseSummary
-from dataset_builder.select_media import POST_COLUMNS, Expected, Selection, hide_refused, select
+from dataset_builder.select_media import (
+    POST_COLUMNS,
+    Expected,
+    Selection,
+    drop_nsfw,
+    hide_refused,
+    select,
+)
 from dataset_builder.settings import Settings
 from dataset_builder.shards import DEFAULT_CONFIG, SPLITS, ReleaseFile
 from dataset_builder.tasks import run_tasks
@@ -69,6 +76,7 @@ def finish(
     ledger = _drop_duplicates(light, comments, selection, settings)
     chosen, absent = choose_annotators(settings)
     results = annotate_media(selection.media(), chosen, build_dir, settings, workers)
+    drop_nsfw(selection, results, settings)
     tier = tier_of(media_dir, settings)
     store = RecordStore(records)
     material = Material(posts, comments, selection, results, store, settings, tier)

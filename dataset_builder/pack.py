@@ -74,7 +74,7 @@ def _annotations(record: MediaRecord | None, material: Material) -> Annotations:
     rows: list[dict[str, str]] = []
     for choice, results in material.results:
         value = results.get(record.sha256) if record else None
-        if value is not None:
+        if value not in (None, "") and choice.field != "nsfw":
             values[choice.field] = value
             rows.append(choice.as_row())
     return Annotations(values, tuple(rows))

@@ -24,6 +24,7 @@ from dataset_builder.media_record import MediaRecord, RecordStore
 from dataset_builder.rejected import (
     CHANGED,
     DURATION_UNKNOWN,
+    NSFW,
     TOMBSTONE,
     TOO_LONG,
     UNAVAILABLE,
@@ -125,6 +126,21 @@ def _refuse(
         found[path] = record
     clean_verdicts(store.folder / "verdicts", gone)
     return found
+
+
+def drop_nsfw(
+    selection: Selection, results: Sequence[tuple[Any, Mapping[str, Any]]], settings: Settings
+) -> None:
+    """Drop posts whose media an NSFW annotator put above `media.max_nsfw`."""
+    limit = settings.media.max_nsfw
+    for choice, values in results:
+        if choice.field != "nsfw" or limit is None:
+            continue
+        for post, record in list(selection.records.items()):
+            score = values.get(record.sha256)
+            if score is not None and score > limit:
+                selection.drops[post] = (NSFW, f"{score:.3f}")
+                del selection.records[post]
 
 
 def hide_refused(

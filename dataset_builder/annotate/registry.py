@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+from dataset_builder.annotate.asr import Transcript
 from dataset_builder.annotate.base import Annotator
+from dataset_builder.annotate.captioner import Captions
 from dataset_builder.annotate.colors import Colors
+from dataset_builder.annotate.nsfw import NsfwImage
+from dataset_builder.annotate.ocr import FrameText
 from dataset_builder.annotate.tags import ImageNetTags
 from dataset_builder.settings import Settings
 
@@ -14,6 +18,10 @@ from dataset_builder.settings import Settings
 ANNOTATORS: dict[str, type[Annotator]] = {
     "tags": ImageNetTags,
     "colors": Colors,
+    "ocr": FrameText,
+    "asr": Transcript,
+    "nsfw": NsfwImage,
+    "captioner": Captions,
 }
 
 
