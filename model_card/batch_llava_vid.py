@@ -58,7 +58,8 @@ class RowCoder:
         pool: MediaPool,
     ) -> Row:
         """One row; placeholder k takes source k, loaded through the pool, and prompt k."""
-        kinds = [piece.kind for piece in pieces if piece.kind in ("image", "video")]
+        media = [piece for piece in pieces if piece.kind in ("image", "video")]
+        kinds = [piece.kind for piece in media if not piece.frame]
         if kinds != [kind for kind, _ in sources]:
             raise ValueError(
                 f"row {number}: the chat template wrote placeholders {kinds} for media "
@@ -72,9 +73,10 @@ class RowCoder:
                 ids, mask = ids[: self.limit - length], mask[: self.limit - length]
             length += len(ids)
             if ids and piece.kind in ("image", "video"):
-                kind, index = items[len(row.slots)]
-                repeat = pool.frames(kind, index) * self.tokens_per_frame
-                row.slots.append((kind, index, len(row.slots)))
+                if not piece.frame:
+                    row.slots.append((*items[len(row.slots)], len(row.slots)))
+                frames = pool.frames(*row.slots[-1][:2]) if piece.frame is None else 1
+                repeat = frames * self.tokens_per_frame
                 row.visual += repeat
                 ids, mask = ids * repeat, mask * repeat
             row.ids += ids

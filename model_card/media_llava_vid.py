@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 from PIL import Image, UnidentifiedImageError
 
 try:
@@ -104,6 +105,15 @@ def pad_to_square(image: Image.Image, mean: list[float]) -> Image.Image:
     return square
 
 
+def pillow_processor(image_processor: Any) -> Any:
+    """The same image processor on Pillow: where torchvision is installed the library would resize
+    with it, and the pixels would differ from the reference's and from other machines'."""
+    if type(image_processor).__name__ != "CLIPImageProcessor":
+        return image_processor
+    pillow = getattr(transformers, "CLIPImageProcessorPil", None)
+    return image_processor if pillow is None else pillow(**image_processor.to_dict())
+
+
 def is_features(source: Any) -> bool:
     """Whether a video is given as pre-extracted features: a floating point [T, N, C] array."""
     if not isinstance(source, (np.ndarray, torch.Tensor)) or source.ndim != 3:
@@ -186,6 +196,7 @@ __all__ = [
     "load_image",
     "load_video",
     "pad_to_square",
+    "pillow_processor",
     "read_source",
     "sample_frame_indices",
 ]

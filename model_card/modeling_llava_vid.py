@@ -53,17 +53,6 @@ class LlavaVidCausalLMOutputWithPast(ModelOutput):
     video_hidden_states: Any = None
 
 
-class _PlaceholderSafeProcessors(LogitsProcessorList):
-    """Logits processors that read the prompt (repetition penalty, n-grams) see id 0 in place of
-    placeholders: those ids lie outside the vocabulary and would index past the scores."""
-
-    def __call__(
-        self, input_ids: torch.LongTensor, scores: torch.FloatTensor, **kwargs: Any
-    ) -> torch.FloatTensor:
-        safe_ids = input_ids.masked_fill(input_ids >= scores.shape[-1], 0)
-        return super().__call__(safe_ids, scores, **kwargs)
-
-
 class LlavaVidPreTrainedModel(PreTrainedModel):
     """Loading, saving and initialisation shared by the two model classes."""
 
@@ -357,7 +346,12 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
         return input_ids, {**model_kwargs, **{k: v for k, v in vision.items() if v is not None}}
 
     def _get_logits_processor(self, *args: Any, **kwargs: Any) -> LogitsProcessorList:
-        return _PlaceholderSafeProcessors(super()._get_logits_processor(*args, **kwargs))
+        prompt = kwargs.get("encoder_input_ids")
+        if prompt is not None and prompt.ndim == 2:
+            # The prompt penalty looks its ids up in the scores; placeholders lie outside of them.
+            outside = prompt >= self.lm_head.weight.shape[0]
+            kwargs["encoder_input_ids"] = prompt.masked_fill(outside, 0)
+        return super()._get_logits_processor(*args, **kwargs)
 
 
 LlavaVidModel.register_for_auto_class("AutoModel")

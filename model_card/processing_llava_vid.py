@@ -17,8 +17,9 @@ from .batch_llava_vid import (
     split_options,
 )
 from .configuration_llava_vid import content_tokens_per_frame
+from .media_llava_vid import pillow_processor
 from .pool_llava_vid import MediaPool, flat_list, payload, video_list
-from .text_llava_vid import Piece, Template, conversation_list, media_blocks
+from .text_llava_vid import Piece, Template, conversation_list, media_blocks, with_subtitles
 
 ASPECT_RATIOS = ("pad", "square")
 PROMPT_NEWLINES = ("keep", "delete", "reference")
@@ -67,7 +68,12 @@ class LlavaVidProcessor(ProcessorMixin):
         self.video_fps, self.max_frames = video_fps, max_frames
         self.qformer_newlines, self.max_length = qformer_newlines, max_length
         qformer_tokenizer.truncation_side = "left"
-        super().__init__(image_processor, tokenizer, qformer_tokenizer, chat_template=chat_template)
+        super().__init__(
+            pillow_processor(image_processor),
+            tokenizer,
+            qformer_tokenizer,
+            chat_template=chat_template,
+        )
 
     @property
     def tokens_per_frame(self) -> int:
@@ -136,10 +142,8 @@ class LlavaVidProcessor(ProcessorMixin):
         return_tensors: str | None = "pt",
         **kwargs: Any,
     ) -> BatchFeature:
-        """Already templated strings with `<image>` / `<video>` placeholders to a batch.
-
-        Special tokens in `text` are real here; use `apply_chat_template` for text that users wrote.
-        prompts: the Q-Former's text per placeholder; default: the user turn it stands in.
+        """Templated strings with `<image>` / `<video>` placeholders to a batch; special tokens are
+        real here: use `apply_chat_template` for text that users wrote. prompts: the Q-Former's text per placeholder; default: the user turn it stands in.
         """
         if not isinstance(text, str) and not (
             isinstance(text, (list, tuple)) and text and all(isinstance(t, str) for t in text)
@@ -194,9 +198,18 @@ class LlavaVidProcessor(ProcessorMixin):
         options: dict[str, Any],
     ) -> Row:
         blocks = media_blocks(messages)
+        pieces = with_subtitles(pieces, [block.block.get("subtitles") for block in blocks])
         prompts = [self._qformer_text(block.turn_text, answered) for block in blocks]
         sources = [(block.kind, payload(block.block)) for block in blocks]
-        return self._coder(options).row(number, pieces, sources, prompts, pool)
+        row = self._coder(options).row(number, pieces, sources, prompts, pool)
+        for (kind, index, _), block in zip(row.slots, blocks, strict=True):
+            lines, frames = block.block.get("subtitles"), pool.frames(kind, index)
+            if lines is not None and len(lines) != frames:
+                raise ValueError(
+                    f"row {number}: {len(lines)} subtitles for {frames} frames: give one string "
+                    "per sampled frame, '' where nothing is said"
+                )
+        return row
 
     def _raw_row(
         self,

@@ -142,13 +142,12 @@ class VisualTokens:
     def context_tokens(
         self,
         features: torch.Tensor,
-        keys: torch.Tensor,
         qformer_input_ids: torch.Tensor,
         qformer_attention_mask: torch.Tensor,
     ) -> torch.Tensor:
         """[F, 1, H]: text-guided attention of every frame for its prompt row.
 
-        features [F, (1+)N, C] (CLS only for the Q-Former), keys [F, N, C]; one prompt per frame.
+        features [F, (1+)N, C] (CLS only for the Q-Former); one prompt [L] per frame.
         """
         queries = self.vlm_att_query.expand(features.shape[0], -1, -1)
         query_mask = qformer_attention_mask.new_ones(queries.shape[:2])
@@ -160,8 +159,11 @@ class VisualTokens:
             encoder_hidden_states=self.vlm_att_ln(features),
         ).last_hidden_state[:, : queries.shape[1]]
         text_queries = self.vlm_att_projector(hidden)
+        patches = self._patches(features)
+        # With the parts on several devices, each projection answers on its own.
+        keys = self.vlm_att_key_projector(patches).to(text_queries.device)
         scores = text_queries @ keys.transpose(1, 2) / keys.shape[-1] ** 0.5
-        attended = scores.softmax(dim=-1) @ self._patches(features)
+        attended = scores.softmax(dim=-1) @ patches.to(text_queries.device)
         return self.vlm_att_val_projector(attended.mean(dim=1, keepdim=True))
 
     def _slot_tokens(
@@ -179,16 +181,15 @@ class VisualTokens:
         rows = [p for m, p in pairs for _ in range(lengths[m])]
         frame_index = torch.tensor(frames, device=features.device)
         row_index = torch.tensor(rows, device=features.device)
-        keys = self.vlm_att_key_projector(self._patches(features))
         content = self.content_tokens(features)[frame_index]
         step = self.config.frame_chunk_size
         context = torch.cat(
             [
-                self.context_tokens(features[f], keys[f], prompts[0][r], prompts[1][r])
+                self.context_tokens(features[f], prompts[0][r], prompts[1][r])
                 for f, r in zip(frame_index.split(step), row_index.split(step), strict=True)
             ]
         )
-        merged = torch.cat([context, content], dim=1)  # context first, per frame
+        merged = torch.cat([context, content.to(context.device)], dim=1)  # context first, per frame
         parts = merged.split([lengths[m] for m, _ in pairs])
         tokens = {pair: part.flatten(0, 1) for pair, part in zip(pairs, parts, strict=True)}
         return LlavaVidFeaturesOutput(

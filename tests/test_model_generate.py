@@ -120,8 +120,11 @@ def test_penalties_survive_placeholders_outside_the_vocabulary(loaded: Any) -> N
     model, processor = loaded
     inputs = batch_of(processor, conversations())
     assert int(inputs["input_ids"].max()) >= model.config.text_config.vocab_size
-    options = {"repetition_penalty": 1.3, "no_repeat_ngram_size": 2}
-    assert len(generated(model, inputs, **options)) == 4
+    for options in (
+        {"repetition_penalty": 1.3, "no_repeat_ngram_size": 2},
+        {"encoder_repetition_penalty": 1.3},
+    ):
+        assert len(generated(model, inputs, **options)) == 4
 
 
 def test_generation_from_embeddings(loaded: Any) -> None:

@@ -1,7 +1,10 @@
 """The processor: text that stays text, media from every source, masks, budgets, errors."""
 
 import io
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import av
@@ -305,6 +308,25 @@ def test_frames_arrays_and_features_are_videos_too(processor: Any) -> None:
     assert torch.equal(dropped["video_features"], batch["video_features"])
 
 
+def test_subtitles_stand_behind_their_frames(processor: Any) -> None:
+    video = {**VIDEO, "features": np.zeros((4, 16, 64), np.float32)}
+    video["subtitles"] = ["hello there", "", "<video> bye", ""]
+    chat = [user("A movie.", video, "Now the movie ends."), said("Fine.")]
+    batch = run(processor, chat, return_assistant_tokens_mask=True)
+    ids, pair = batch["input_ids"][0], [processor.video_token_id] * 2
+    expected: list[int] = []
+    pieces = ["user\nA movie.\n", " hello there ", " ", " <video> bye ", "\nNow the movie ends."]
+    for k, text in enumerate(pieces):
+        plain = {"add_special_tokens": False, "split_special_tokens": True}
+        expected += (pair if k else []) + processor.tokenizer(text, **plain)["input_ids"]
+    assert ids[1 : 1 + len(expected)].tolist() == expected
+    assert processor.tokenizer.decode(ids[batch["assistant_masks"][0] == 1]) == "Fine.<|im_end|>"
+    assert batch["video_slots"].tolist() == [[0, 0, 0]]
+    video["subtitles"] = ["one"]
+    with pytest.raises(ValueError, match="1 subtitles for 4 frames"):
+        run(processor, [user(video)])
+
+
 def test_the_same_media_is_loaded_once_per_batch(processor: Any, tmp_path: Path) -> None:
     picture(1).save(tmp_path / "a.png")
     path = str(tmp_path / "a.png")
@@ -332,6 +354,24 @@ def test_templated_strings(processor: Any) -> None:
         processor(text="x", colour="red")
     with pytest.raises(ValueError, match="expected a string"):
         processor(images=[picture()])
+
+
+def test_urls_are_read_only_when_asked(processor: Any, tmp_path: Path) -> None:
+    picture(1).save(tmp_path / "a.png")
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        url = f"http://127.0.0.1:{server.server_port}/a.png"
+        chat = [user({"type": "image_url", "image_url": {"url": url}})]
+        with pytest.raises(ValueError, match="allow_urls=True"):
+            run(processor, chat)
+        fetched = run(processor, chat, allow_urls=True)["pixel_values"]
+    finally:
+        server.shutdown()
+        server.server_close()
+    local = run(processor, [user({**IMAGE, "image": tmp_path / "a.png"})])["pixel_values"]
+    assert torch.equal(fetched, local)
 
 
 def error(processor: Any, *content: Any, **options: Any) -> str:
