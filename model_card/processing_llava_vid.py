@@ -143,7 +143,8 @@ class LlavaVidProcessor(ProcessorMixin):
         **kwargs: Any,
     ) -> BatchFeature:
         """Templated strings with `<image>` / `<video>` placeholders to a batch; special tokens are
-        real here: use `apply_chat_template` for text that users wrote. prompts: the Q-Former's text per placeholder; default: the user turn it stands in.
+        real here: use `apply_chat_template` for text that users wrote. prompts: the Q-Former's
+        text per placeholder, default: the user turn it stands in.
         """
         if not isinstance(text, str) and not (
             isinstance(text, (list, tuple)) and text and all(isinstance(t, str) for t in text)
