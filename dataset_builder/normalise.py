@@ -16,7 +16,6 @@ _INVISIBLE = re.compile(
 )
 _LONE_JOINER = re.compile(r"(?<![\u2190-\u2bff\u3000-\u303f\ufe0f\U0001f000-\U0001faff])\u200d")
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
-_SPACE = re.compile(r"\s+")
 _BREAK = re.compile(r"(?i)<br\s*/?>|</p>")
 _TAG = re.compile(r"(?i)</?(?:a|b|i|em|strong|u|s|p|span|div)(?:\s[^<>]{0,500})?>")
 
@@ -39,15 +38,21 @@ _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!~^|<>])")
 
 
 def normalise(text: str, markdown: bool) -> str:
-    """The text cleaned; `markdown` also takes Reddit's markup away (YouTube keeps its text)."""
+    """The text cleaned; `markdown` also takes Reddit's markup away (YouTube keeps its text).
+
+    Each expression runs only where the sign it looks for occurs: most comments have none.
+    """
     text = _unescape(text)
     if "<" in text:
         text = _TAG.sub("", _BREAK.sub("\n", text))
-    text = unicodedata.normalize("NFC", _CONTROL.sub("", text))
-    text = _LONE_JOINER.sub("", _INVISIBLE.sub("", text))
+    text = _CONTROL.sub("", text)
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+        if "\u200d" in text:
+            text = _LONE_JOINER.sub("", text)
     if markdown:
         text = _plain(text)
-    return _SPACE.sub(" ", text).strip()
+    return " ".join(text.split())
 
 
 def _unescape(text: str) -> str:
@@ -61,14 +66,18 @@ def _unescape(text: str) -> str:
 
 def _plain(text: str) -> str:
     text = _RULE.sub("", text)
-    text = _SPOILER.sub(r"\1", text)
+    if ">!" in text:
+        text = _SPOILER.sub(r"\1", text)
     text = _LINE_START.sub("", text)
     if "](" in text:
         text = _LINK.sub(r"\1", text)
-    text = _CODE.sub(r"\2", text)
-    for _ in range(2):  # bold inside italics
-        text = _STRONG.sub(r"\2", text)
-    text = _EMPHASIS.sub(r"\1", text)
+    if "`" in text:
+        text = _CODE.sub(r"\2", text)
+    if "*" in text or "__" in text or "~~" in text:
+        for _ in range(2):  # bold inside italics
+            text = _STRONG.sub(r"\2", text)
+    if "_" in text:
+        text = _EMPHASIS.sub(r"\1", text)
     if "^" in text:
         text = _SUPER.sub(lambda found: found.group(1) or "", text)
-    return _ESCAPED.sub(r"\1", text)
+    return _ESCAPED.sub(r"\1", text) if "\\" in text else text

@@ -86,6 +86,15 @@ def build(request: Request, settings: Settings) -> dict[str, Any]:
     }
 
 
+def build_text(request: Request, settings: Settings) -> dict[str, float]:
+    """The text stages alone, without a release; returns the seconds of each."""
+    layout = Layout(request.out)
+    with exclusive(layout):
+        inputs = _inputs(layout, request)
+        reading = _prepare(layout, inputs, settings, request.workers)
+        return _text_stages(reading, inputs, request.workers)
+
+
 def _disk(folder: Path) -> int:
     """Bytes of all files of the build while its intermediate files are still there."""
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
