@@ -81,6 +81,8 @@ def test_tone(rgb, expected):
         ([], ["BUY", "NOW"], 'the text "BUY NOW"'),
         ([["cup", 0.5]], ["Hot"], 'something like a cup with the text "Hot"'),
         ([], [], ""),
+        ([["tights", 0.4], ["bikini", 0.3]], [], "something like tights or a bikini"),
+        ([], ["word " * 20], 'the text "' + ("word " * 12).strip() + '"'),
     ],
 )
 def test_the_stand_in_caption_says_no_more_than_the_tags(tags, text, expected):

@@ -26,7 +26,7 @@ MAX_TEXT = 60
 CAPTION_STAND_IN = {
     "field": "scenes.caption",
     "name": "sentence from tags and text in the frame (stand-in: no captioner ran)",
-    "version": "1",
+    "version": "2",
 }
 
 
@@ -89,7 +89,7 @@ def caption_from(tags: Sequence[Sequence[Any]], text: Sequence[str]) -> str:
     """A noun phrase for "The scene shows …", or "" where nothing is sure enough to say."""
     names = [_with_article(name) for name, share in tags if share >= MIN_CAPTION][:MAX_NAMED]
     seen = f"something like {_either(names)}" if names else ""
-    words = " ".join(text)[:MAX_TEXT].strip()
+    words = _at_most(" ".join(text), MAX_TEXT)
     if not words:
         return seen
     return f'{seen} with the text "{words}"' if seen else f'the text "{words}"'
@@ -99,5 +99,14 @@ def _either(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
 
 
+def _at_most(text: str, size: int) -> str:
+    """`text`, cut after a whole word."""
+    if len(text) <= size:
+        return text.strip()
+    return text[: size + 1].rsplit(" ", 1)[0][:size].strip()
+
+
 def _with_article(name: str) -> str:
+    if name.endswith("s") and not name.endswith(("ss", "us", "is", "lens")):
+        return name  # tights, sunglasses
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
