@@ -125,9 +125,8 @@ class LlavaVidProcessor(ProcessorMixin):
             texts = [template.render(messages, **form) for messages in conversations]
             return texts if batched else texts[0]
         pool, rows = self._pool(options), []
-        form["with_answers"] = return_assistant_tokens_mask
         for number, messages in enumerate(conversations):
-            pieces = template.pieces(messages, **form)
+            pieces = template.pieces(messages, with_answers=return_assistant_tokens_mask, **form)
             answered = messages[-1]["role"] == "assistant" and not continue_final_message
             rows.append(self._conversation_row(number, messages, pieces, answered, pool, options))
         batch = self._batch(rows, pool, return_assistant_tokens_mask, return_tensors, options)
