@@ -103,9 +103,11 @@ def _tar_blocks(members: Iterator[tuple[str, int, Iterator[bytes]]]) -> Iterator
 
 
 def _checked_size(block: bytes, at: int) -> int:
+    fields = [block[148:156].strip(b"\0 "), block[124:136].strip(b"\0 ")]
+    if not all(field.isdigit() for field in fields):  # a sign or a binary size
+        raise ValueError(f"no tar header at byte {at}")
     try:
-        stated = int(block[148:156].strip(b"\0 "), 8)
-        size = int(block[124:136].strip(b"\0 "), 8)
+        stated, size = (int(field, 8) for field in fields)
     except ValueError as error:
         raise ValueError(f"no tar header at byte {at}") from error
     if stated != sum(block[:148]) + 8 * 32 + sum(block[156:]):

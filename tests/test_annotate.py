@@ -26,8 +26,8 @@ SETTINGS = load_settings("seed", [])
 AUTHORS_NAMES = (
     "Beige Black Blue Bright_Green Brown Cream Cyan Dark_Blue Dark_Brown Dark_Gray Dark_Green "
     "Dark_Pink Dark_Red Emerald Gold Gray Green Khaki Lavender Light_Blue Light_Green Lilac "
-    "Magenta Maroon Mud_Green Mustard Off_White Olive Orange Pink Plum Purple Red Royal_Blue Silver Tan "
-    "Turquoise Violet White Yellow"
+    "Magenta Maroon Mud_Green Mustard Off_White Olive Orange Pink Plum Purple Red Royal_Blue "
+    "Silver Tan Turquoise Violet White Yellow"
 )
 
 
