@@ -100,6 +100,14 @@ def test_the_generation_prompt_ends_as_the_reference(processor: Any) -> None:
     assert ids == golden["input_ids"]
 
 
+def test_a_leading_answer_is_dropped(processor: Any) -> None:
+    chat = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes."}]
+    leading = [{"role": "assistant", "content": "Welcome."}, *chat]
+    texts = [processor.apply_chat_template(c) for c in (chat, leading)]
+    assert texts[0] == texts[1]
+    assert texts[0].endswith("questions. USER: Hi ASSISTANT: Yes.</s>")
+
+
 def test_questions_give_the_reference_ids(processor: Any) -> None:
     for golden in golden_json("qformer_tokenization"):
         content = [
