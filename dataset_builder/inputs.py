@@ -44,6 +44,28 @@ class Inputs:
         return [(source,) for source in large] + groups
 
 
+def find_files(
+    submissions: Sequence[Path],
+    comments: Sequence[Path],
+    youtube: Sequence[Path],
+    channels: Sequence[Path],
+) -> dict[str, list[Path]]:
+    """The files of each role, nothing read or written. Raises UsageError as `find_inputs`."""
+    roles = {
+        "reddit_submissions": submissions,
+        "reddit_comments": comments,
+        "youtube": youtube,
+        "channels": channels,
+    }
+    files = {role: sorted(set(_expand(role, paths))) for role, paths in roles.items()}
+    if not any(files[role] for role in files if role != "channels"):
+        raise UsageError(
+            "nothing to build from; give --reddit-submissions, --reddit-comments or --youtube "
+            "(for example: blift build --youtube videos.jsonl.gz --media none --out out)"
+        )
+    return files
+
+
 def find_inputs(
     layout: Layout | None,
     submissions: Sequence[Path],
@@ -56,20 +78,9 @@ def find_inputs(
     Digests are remembered in the build folder by path, size and time. Raises UsageError for a
     path that does not exist and when there is nothing to read.
     """
+    files = find_files(submissions, comments, youtube, channels)
     cache = _Cache(layout)
-    roles = {
-        "reddit_submissions": submissions,
-        "reddit_comments": comments,
-        "youtube": youtube,
-        "channels": channels,
-    }
-    files = {role: sorted(set(_expand(role, paths))) for role, paths in roles.items()}
     total = sum(file.stat().st_size for group in files.values() for file in group)
-    if not any(files.values()):
-        raise UsageError(
-            "nothing to build from; give --reddit-submissions, --reddit-comments or --youtube "
-            "(for example: blift build --youtube videos.jsonl.gz --out out)"
-        )
     found: dict[str, tuple[Source, ...]] = {}
     with tqdm(
         total=total, desc="digest", unit="B", unit_scale=True, file=sys.stderr, disable=None
@@ -78,7 +89,7 @@ def find_inputs(
             sources = [Source(file, cache.digest(role, file, bar)) for file in group]
             found[role] = tuple(sorted(sources, key=lambda s: (s.digest.sha256, s.digest.name)))
     cache.save()
-    return Inputs(*(found[role] for role in roles))
+    return Inputs(*(found[role] for role in files))
 
 
 def _expand(role: str, paths: Sequence[Path]) -> Iterator[Path]:

@@ -10,7 +10,9 @@ from dataset_builder.ingest import Reading
 from dataset_builder.schema import COMMENTS, POSTS
 from dataset_builder.splits import assign, group_keys
 from dataset_builder.staging import STAGED_POSTS
-from dataset_builder.workdir import copy, parquet, write_table, write_text
+from dataset_builder.workdir import parquet, publish, temporary, write_table, write_text
+
+GROUP = 1 << 17  # rows
 
 
 def merge(reading: Reading, task: int) -> None:
@@ -34,7 +36,12 @@ def merge(reading: Reading, task: int) -> None:
     con.execute("SET preserve_insertion_order=true; SET threads=1")
     names = ", ".join(f'"{name}"' for name in COMMENTS.names)
     rows = parquet(folder.glob("comments-*.parquet"), COMMENTS)
-    copy(con, f"SELECT {names} FROM {rows} ORDER BY post_id, rank", text / "comments.parquet")
+    reader = con.sql(f"SELECT {names} FROM {rows} ORDER BY post_id, rank").to_arrow_reader(GROUP)
+    file = temporary(text / "comments.parquet")
+    with pq.ParquetWriter(file, COMMENTS, compression="zstd") as writer:
+        for batch in reader:
+            writer.write_table(pa.Table.from_batches([batch]).cast(COMMENTS), GROUP)
+    publish(file, text / "comments.parquet")
     con.close()
     found = Counter[str]()
     for file in sorted(folder.glob("pii-*.json")):

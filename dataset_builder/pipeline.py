@@ -28,7 +28,7 @@ from dataset_builder.ingest import (
     read_documents,
     read_submissions,
 )
-from dataset_builder.inputs import Inputs, find_inputs
+from dataset_builder.inputs import Inputs, find_files, find_inputs
 from dataset_builder.merge import merge
 from dataset_builder.select_comments import count_candidates, select_comments
 from dataset_builder.select_posts import final_verdicts, find_duplicates, select_posts
@@ -59,6 +59,8 @@ def build(request: Request, settings: Settings) -> dict[str, Any]:
     Raises BuildError (and its kinds) with one clear message when the build cannot go on.
     """
     layout = Layout(request.out)
+    # a wrong path is found before anything is written
+    find_files(request.submissions, request.comments, request.youtube, request.channels)
     with exclusive(layout):
         inputs = _inputs(layout, request)
         reading = _prepare(layout, inputs, settings, request.workers)

@@ -180,7 +180,7 @@ def _write_zst(path: Path, lines: Iterable[str], frame: int) -> None:
     parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=31)
     with path.open("wb") as file:
         first = True
-        while batch := list(itertools.islice(rest, 10_000)):
+        while batch := list(itertools.islice(rest, min(frame, 10_000))):
             compressor = zstandard.ZstdCompressor(compression_params=parameters)
             with compressor.stream_writer(file, closefd=False) as frame_file:
                 written = 0

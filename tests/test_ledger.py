@@ -1,0 +1,229 @@
+"""Ledger, funnel, `why` and `stats` of a small build written by hand in dump format."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from dataset_builder.cli import main
+from dataset_builder.errors import BuildError
+from dataset_builder.funnel import STEPS, format_table, funnel
+from dataset_builder.rulebook import describe
+from dataset_builder.schema import COMMENTS, LEDGER, POSTS
+from dataset_builder.settings import load_settings
+from dataset_builder.stats import format_stats, stats
+from dataset_builder.why import format_why, why
+
+
+def submission(id, **changes):
+    row = {
+        "id": id, "subreddit": "pics", "author": f"by{id}", "title": f"A picture of {id}",
+        "url": f"https://i.redd.it/{id}.jpg", "created_utc": 1_600_000_000, "score": 10,
+        "num_comments": 3, "over_18": False, "is_self": False, "selftext": "",
+        "permalink": f"/r/pics/comments/{id}/x/",
+    }  # fmt: skip
+    return row | changes
+
+
+def comment(id, post, body, score=5, **changes):
+    row = {
+        "id": id, "link_id": f"t3_{post}", "parent_id": f"t3_{post}", "subreddit": "pics",
+        "author": f"by{id}", "body": body, "score": score, "created_utc": 1_600_000_100,
+    }  # fmt: skip
+    return row | changes
+
+
+POSTS_IN = [
+    submission("aa"),
+    submission("bb", over_18=True),
+    submission("cc", url="https://i.redd.it/aa.jpg", score=3),
+    submission("dd", subreddit="gardening"),
+]
+COMMENTS_IN = [
+    comment("c1", "aa", "the river runs below the bridge", 9),
+    comment("c2", "aa", "the river runs below the bridge today", 8),
+    comment("c3", "aa", "nice", 7),
+    comment("c4", "bb", "a garden with an old wall"),
+    comment("c5", "cc", "write to tom@mail.example or u/some_one please", 6),
+    comment("c6", "zz", "nobody knows this post"),
+    comment("c7", "dd", "soil and seeds and water", subreddit="gardening"),
+]
+
+
+def lines(path, rows):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def run(folder, posts=POSTS_IN, comments=COMMENTS_IN, *set_):
+    return main(
+        [
+            "build", "--media", "none", "--out", str(folder / "out"), "--workers", "1",
+            "--reddit-submissions", lines(folder / "s.jsonl", posts),
+            "--reddit-comments", lines(folder / "c.jsonl", comments),
+            "--set", "media.duration_unknown=keep", *set_,
+        ]
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("small")
+    assert run(folder) == 0
+    return folder / "out"
+
+
+def test_one_row_per_item_with_the_declared_columns(out):
+    rows = []
+    for file in (out / "ledger").glob("*.parquet"):
+        assert pq.read_schema(file).names == LEDGER.names
+        rows += pq.read_table(file).to_pylist()
+    ends = {(r["kind"], r["id"]): (r["kept"], r["reason"], r["value"]) for r in rows}
+    assert len(rows) == len(ends) == 11
+    assert ends == {
+        ("post", "reddit-aa"): (True, None, None),
+        ("post", "reddit-bb"): (False, "nsfw", "over_18"),
+        ("post", "reddit-cc"): (False, "duplicate", "reddit-aa"),
+        ("post", "reddit-dd"): (False, "other_subreddit", "gardening"),
+        ("comment", "c1"): (True, None, None),
+        ("comment", "c2"): (False, "near_duplicate", ends["comment", "c2"][2]),
+        ("comment", "c3"): (False, "few_words", "1"),
+        ("comment", "c4"): (False, "post_dropped:nsfw", "reddit-bb"),
+        ("comment", "c5"): (True, None, None),
+        ("comment", "c6"): (False, "no_post", "reddit-zz"),
+        ("comment", "c7"): (False, "other_subreddit", "gardening"),
+    }
+    assert ends["comment", "c2"][2].endswith(" to c1")
+
+
+def test_text_files_have_the_declared_columns(out):
+    posts = pq.read_table(out / "work/text/posts.parquet")
+    comments = pq.read_table(out / "work/text/comments.parquet")
+    assert posts.schema.equals(POSTS)
+    assert comments.schema.equals(COMMENTS)
+    # the repost's comment moved to the post that stayed
+    assert [(c["post_id"], c["id"], c["rank"]) for c in comments.to_pylist()] == [
+        ("reddit-aa", "c1", 1),
+        ("reddit-aa", "c5", 2),
+    ]
+    assert comments["text"][1].as_py() == "write to [EMAIL] or [USER] please"
+    assert json.loads((out / "work/text/privacy.json").read_text()) == {"email": 1, "handle": 1}
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept", "ends"),
+    [
+        (["reddit.duplicates=drop", "reddit.min_comments=1"], ["reddit-aa"],
+         "post_dropped:duplicate"),
+        (["reddit.duplicates=keep", "reddit.min_comments=1"], ["reddit-aa", "reddit-cc"], None),
+        (["reddit.duplicates=merge"], ["reddit-aa"], None),
+    ],
+)  # fmt: skip
+def test_what_becomes_of_reposts(tmp_path, settings, kept, ends):
+    assert run(tmp_path, POSTS_IN, COMMENTS_IN, *settings) == 0
+    posts = pq.read_table(tmp_path / "out/work/text/posts.parquet")
+    assert posts["id"].to_pylist() == kept
+    assert why(tmp_path / "out", "c5")[0]["reason"] == ends
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer"),
+    [
+        ("reddit-bb", "post reddit-bb (reddit): dropped at marks: nsfw (over_18)"),
+        ("bb", "post reddit-bb (reddit): dropped at marks: nsfw (over_18)"),
+        ("t3_bb", "post reddit-bb (reddit): dropped at marks: nsfw (over_18)"),
+        ("t1_c3", "comment c3 (reddit): dropped at comments: few_words (1)"),
+        ("aa", "post reddit-aa (reddit): kept"),
+    ],
+)
+def test_why(out, asked, answer, capsys):
+    assert format_why(why(out, asked)) == answer
+    assert main(["why", "--build", str(out), asked]) == 0
+    assert capsys.readouterr().out.strip() == answer
+
+
+def test_why_of_an_unknown_id(out, capsys):
+    assert main(["why", "--build", str(out), "nothing"]) == 1
+    assert "'nothing' is in no input" in capsys.readouterr().err
+    with pytest.raises(BuildError, match="no ledger"):
+        why(out / "release", "aa")
+
+
+def test_funnel_and_stats(out):
+    found = funnel(out)
+    assert found == json.loads((out / "funnel.json").read_text())
+    steps = [row for row in found["steps"] if row["source"] == "reddit"]
+    assert [row["step"] for row in steps] == [step.name for step in STEPS["reddit"]]
+    assert [row["out"] for row in steps] == [3, 3, 3, 1, 1, 1, 1]
+    assert all(a["out"] == b["in"] for a, b in itertools.pairwise(steps))
+    assert steps[3]["dropped"] == {"duplicate": 1, "nsfw": 1}
+    assert steps[1]["paper"] == 3_100_000
+    assert found["totals"]["comment"] == {"in": 7, "kept": 2, "dropped": 5}
+    text = format_stats(stats(out))
+    assert "comments: 7 in = 2 kept + 5 dropped" in text
+    assert "near_duplicate" in text
+    assert "400,000" in format_table(found)
+
+
+def test_the_papers_numbers_are_those_of_the_spec():
+    file = Path(__file__).parents[2] / "shared/spec/paper_values.json"
+    if not file.exists():
+        pytest.skip("the shared spec is not beside the repository")
+    spec = json.loads(file.read_text())["funnel"]
+    ours = [step.paper for step in STEPS["reddit"][1:]]
+    theirs = [{"image": row[1], "video": row[2]} for row in spec["reddit"][1:]]
+    assert ours == theirs
+    assert [STEPS["youtube"][0].paper["video"], STEPS["youtube"][-1].paper["video"]] == [
+        row[1] for row in spec["youtube"]
+    ]
+
+
+def test_every_reason_of_a_post_rule_has_its_step():
+    for row in describe(load_settings("seed", [])):
+        if row["kind"] == "post":
+            named = {reason for step in STEPS[row["source"]] for reason in step.reasons}
+            assert row["reason"] in named, row
+
+
+def test_the_picture_is_a_picture_and_always_the_same(out, tmp_path):
+    from dataset_builder.funnel_plot import draw
+
+    data = (out / "funnel.png").read_bytes()
+    assert data.startswith(b"\x89PNG")
+    draw(funnel(out), tmp_path / "again.png")
+    assert (tmp_path / "again.png").read_bytes() == data
+    draw({"steps": []}, tmp_path / "empty.png")
+
+
+def test_malformed_lines_have_rows_and_quarantine(tmp_path):
+    path = tmp_path / "c.jsonl"
+    lines(path, COMMENTS_IN)
+    path.write_text(path.read_text() + "{secret text\n")
+    code = main(
+        ["build", "--media", "none", "--out", str(tmp_path / "out"), "--workers", "1",
+         "--reddit-submissions", lines(tmp_path / "s.jsonl", POSTS_IN),
+         "--reddit-comments", str(path)]
+    )  # fmt: skip
+    assert code == 0
+    (row,) = why(tmp_path / "out", "c.jsonl:8")
+    assert (row["kind"], row["reason"]) == ("comment", "malformed")
+    (file,) = (tmp_path / "out/quarantine").iterdir()
+    (line,) = [json.loads(line) for line in file.read_text().splitlines()]
+    assert (line["line"], line["file"]) == (8, "c.jsonl")
+    assert "secret" not in file.read_text()
+
+
+def test_repeated_items_count_once_kept_once_dropped(tmp_path):
+    again = [*POSTS_IN, submission("aa", title="older", retrieved_on=1)]
+    assert run(tmp_path, again, [*COMMENTS_IN, COMMENTS_IN[0]]) == 0
+    out = tmp_path / "out"
+    assert [(row["kept"], row["reason"]) for row in why(out, "t3_aa")] == [
+        (True, None), (False, "repeated"),
+    ]  # fmt: skip
+    assert [(row["kept"], row["reason"]) for row in why(out, "t1_c1")] == [
+        (True, None), (False, "repeated"),
+    ]  # fmt: skip
+    for total in funnel(out)["totals"].values():
+        assert total["in"] == total["kept"] + total["dropped"]

@@ -1,0 +1,65 @@
+"""Comment texts as readers saw them, and the gate that lets plain ones pass untouched."""
+
+import random
+import re
+
+import pytest
+
+from dataset_builder.normalise import PLAIN_GATE, normalise
+
+REDDIT = {
+    "**bold** and *it* and ***both***": "bold and it and both",
+    "snake_case_name and 2 * 3 * 4": "snake_case_name and 2 * 3 * 4",
+    "_all_ of __it__ ~~gone~~": "all of it gone",
+    "[text](https://a.example/b_(c)) ![p](u)": "text p",
+    "&gt; quoted\n\nanswer": "quoted answer",
+    "&gt;!spoiler!&lt; here": "spoiler here",
+    "tom &amp; jerry &lt;3": "tom & jerry <3",
+    "a &amp;#x200B; b": "a b",
+    "# Title\n\n* one\n* two\n\n---\nend": "Title one two end",
+    "|a|b|\n|:-|:-|\n|1|2|": "|a|b| |1|2|",
+    "`code` and ^(small text) and x^2": "code and small text and x2",
+    "\\*not\\* \\_this\\_": "*not* _this_",
+    "he\u200bllo \u202eevil\u202c": "hello evil",
+    "family 👨\u200d👩\u200d👧 and 😀": "family 👨\u200d👩\u200d👧 and 😀",
+    "l\u200done joiner": "lone joiner",
+    "cafe\u0301": "café",
+    "  many \t spaces\n\nand lines ": "many spaces and lines",
+    "¯\\\\\\_(ツ)\\_/¯": "¯\\_(ツ)_/¯",
+    "<image> {{x}} <|im_start|>": "<image> {{x}} <|im_start|>",
+    "": "",
+}
+
+
+@pytest.mark.parametrize(("text", "clean"), REDDIT.items(), ids=range(len(REDDIT)))
+def test_reddit(text, clean):
+    assert normalise(text, True) == clean
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("*stars* stay", "*stars* stay"),
+        ('line<br>break <b>bold</b> <a href="x">link</a>', "line break bold link"),
+        ("5 &lt; 6 &amp; 7", "5 < 6 & 7"),
+    ],
+)
+def test_youtube(text, clean):
+    assert normalise(text, False) == clean
+
+
+def test_texts_the_gate_holds_back_are_clean_already():
+    gate = re.compile(PLAIN_GATE)
+    draw = random.Random(1)
+    signs = "abc XYZ 019 .,;:!?'\"()-+=/@%$" * 3 + "*_~`[]<>#^|\\&\n\té\u200b"
+    texts = ["".join(draw.choices(signs, k=draw.randint(0, 12))) for _ in range(60_000)]
+    held = [text for text in texts if not gate.search(text)]
+    assert len(held) > 3000
+    for markdown in (True, False):
+        assert [text for text in held if normalise(text, markdown) != text] == []
+
+
+@pytest.mark.parametrize("sign", [*"*_~`[]()<>#^|\\-=&!", "- ", "* ", "[](", "^(", ">!", "|-"])
+def test_no_text_takes_long(sign):
+    normalise(sign * 5000, True)
+    normalise((sign + "a") * 3000, True)
