@@ -19,11 +19,9 @@ from .configuration_llava_vid import LlavaVidConfig
 from .slots_llava_vid import expand_slots, media_lengths, resolve_slots
 from .visual_llava_vid import LlavaVidFeaturesOutput, VisualTokens, build_vision_tower
 
+MEDIA_INPUTS = ("pixel_values", "pixel_values_videos", "image_features", "video_features")
 VISION_INPUTS = (
-    "pixel_values",
-    "pixel_values_videos",
-    "image_features",
-    "video_features",
+    *MEDIA_INPUTS,
     "video_num_frames",
     "image_slots",
     "video_slots",
@@ -186,8 +184,14 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         merged: dict[str, Any] = {}
         if inputs_embeds is None:
             inputs_embeds, merged = self.embed_inputs(input_ids, **vision)
-            if not merged and self.training and torch.distributed.is_initialized():
+            distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
+            if not merged and self.training and distributed:
                 inputs_embeds = self._idle_vision_path(inputs_embeds)
+        elif any(vision[name] is not None for name in MEDIA_INPUTS):
+            raise ValueError(
+                "inputs_embeds came with pictures or videos: merge them first with "
+                "embed_inputs(input_ids, …), which finds the placeholders"
+            )
         outputs = self.language_model(
             attention_mask=attention_mask,
             position_ids=position_ids,
@@ -312,8 +316,7 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
             is_first_iteration=is_first_iteration,
             **kwargs,
         )
-        merged_already = inputs.get("inputs_embeds") is not None
-        if (is_first_iteration or not kwargs.get("use_cache", True)) and not merged_already:
+        if is_first_iteration or not kwargs.get("use_cache", True):
             inputs.update(vision)
         return inputs
 

@@ -6,7 +6,7 @@ is encoded as one piece of plain text, which is also how the reference tokenises
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -169,11 +169,13 @@ class Template:
         pieces: list[Piece] = []
         run: str = ""
         run_answers: list[tuple[int, int]] = []
-        position = 0
-        for token in self._fragments(rendered):
+        position, controls = 0, self._control_tokens()
+        for token in self._fragments(rendered, controls):
             start, position = position, position + len(token)
             seal = _SEAL.fullmatch(token)
-            control = None if seal else self._control_kind(token)
+            # Only seals that were set here: a templated string may hold such characters itself.
+            seal = seal if seal and int(seal[1]) < len(texts) else None
+            control = controls.get(token)
             if control:
                 if run:
                     pieces.append(Piece("text", run, tuple(run_answers)))
@@ -193,21 +195,16 @@ class Template:
             pieces.append(Piece("text", run, tuple(run_answers)))
         return pieces
 
-    def _fragments(self, rendered: str) -> list[str]:
-        control = sorted(self._control_tokens(), key=len, reverse=True)
-        pattern = "|".join([_SEAL.pattern.replace("(", "(?:"), *map(re.escape, control)])
+    def _fragments(self, rendered: str, controls: Mapping[str, str]) -> list[str]:
+        longest_first = sorted(controls, key=len, reverse=True)
+        pattern = "|".join([_SEAL.pattern.replace("(", "(?:"), *map(re.escape, longest_first)])
         return [part for part in re.split(f"({pattern})", rendered) if part]
 
-    def _control_tokens(self) -> set[str]:
-        added = {str(token) for token in self.tokenizer.added_tokens_decoder.values()}
-        return added | set(self.tokenizer.all_special_tokens) | {self.image_token, self.video_token}
-
-    def _control_kind(self, token: str) -> str | None:
-        if token == self.image_token:
-            return "image"
-        if token == self.video_token:
-            return "video"
-        return "special" if token in self._control_tokens() else None
+    def _control_tokens(self) -> dict[str, str]:
+        """What the template may write besides text: token to "special", "image" or "video"."""
+        added = [str(token) for token in self.tokenizer.added_tokens_decoder.values()]
+        controls = dict.fromkeys([*added, *self.tokenizer.all_special_tokens], "special")
+        return {**controls, self.image_token: "image", self.video_token: "video"}
 
     def user_turns(self, text: str) -> list[tuple[str, int]]:
         """(user text without placeholders, number of placeholders) per user turn of an already

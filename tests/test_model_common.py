@@ -157,6 +157,10 @@ def test_inputs_embeds_equal_input_ids() -> None:
     assert same(logits(model, inputs_embeds=embeds), logits(model, **inputs))
     with pytest.raises(ValueError, match="exactly one"):
         model(input_ids=inputs["input_ids"], inputs_embeds=embeds)
+    with pytest.raises(ValueError, match="merge them first"):
+        model(inputs_embeds=embeds, **vision)
+    with pytest.raises(ValueError, match="merge them first"):
+        model.generate(inputs_embeds=embeds, **vision, max_new_tokens=1)
 
 
 def test_left_padding_changes_nothing() -> None:

@@ -251,6 +251,7 @@ def test_lora_trains_merges_and_loads_back(folder: Path, tmp_path: Path) -> None
         assert (again(**inputs).logits - trained).abs().max() < 1e-4
 
 
+@pytest.mark.slow
 def test_the_decode_step_compiles_to_the_same_tokens(loaded: Any) -> None:
     model, _ = loaded
     ids = torch.tensor([[5]])

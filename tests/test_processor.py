@@ -350,6 +350,8 @@ def test_templated_strings(processor: Any) -> None:
     expected = processor.qformer_tokenizer("My question")["input_ids"]
     assert given["qformer_input_ids"][0].tolist() == expected
     assert "qformer_input_ids" not in processor(text="Only text")
+    sealed = processor(text="a \ue0000\ue001 b")["input_ids"][0]
+    assert processor.tokenizer.decode(sealed) == "a \ue0000\ue001 b"
     with pytest.raises(ValueError, match="unknown"):
         processor(text="x", colour="red")
     with pytest.raises(ValueError, match="expected a string"):
