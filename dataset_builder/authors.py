@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from dataset_builder.ndjson import mend
+from dataset_builder.reddit import subreddits
 from dataset_builder.settings import Settings
 from dataset_builder.youtube import Row, Rows
 
@@ -31,7 +32,7 @@ def parse(record: Mapping[str, Any], settings: Settings, rows: Rows) -> None:
         raise ValueError(f"no Reddit post id in permalink {permalink[:80]!r}")
     native = found.group(1).lower()
     subreddit = str(record.get("subreddit") or "").lower().removeprefix("r/")
-    videos = [name.lower() for name in settings.reddit.video_subreddits]
+    _, videos = subreddits(settings)
     video = _VIDEO_ID.search(url)
     count = record.get("num_comments")
     row: Row = {

@@ -43,10 +43,17 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _fail(arguments: argparse.Namespace, error: BaseException, code: int) -> int:
     if arguments.debug:
         traceback.print_exception(error)
-    known = isinstance(error, BuildError | UsageError | OSError)
+    known = isinstance(error, BuildError | UsageError | OSError) or _is_machine(error)
     text = str(error) if known else f"{type(error).__name__}: {error} (defect; see --debug)"
     print(f"blift: {text}", file=sys.stderr)
     return code
+
+
+def _is_machine(error: BaseException) -> bool:
+    """DuckDB's words for a full disk or too little memory: the user's to mend, not a defect."""
+    kind = type(error)
+    names = ("IOException", "OutOfMemoryException")
+    return "duckdb" in kind.__module__ and kind.__name__ in names
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -18,7 +18,6 @@ from dataset_builder.documents import is_release_file, records
 from dataset_builder.errors import TooManyBadLines
 from dataset_builder.ledger import LedgerWriter
 from dataset_builder.ndjson import Tally, tables
-from dataset_builder.reddit import sql_list
 from dataset_builder.schema import InputDigest
 from dataset_builder.settings import Settings
 from dataset_builder.staging import STAGED_COMMENTS, STAGED_POSTS
@@ -126,18 +125,12 @@ def read_submissions(reading: Reading, task: int, source: Source) -> None:
     if is_release_file(source.path, Budget.of(reading.settings)):
         read_documents(reading, task, [source])
         return
-    wanted = [*reading.settings.reddit.image_subreddits, *reading.settings.reddit.video_subreddits]
-    ours = f"lower(subreddit) IN {sql_list([name.lower() for name in wanted])}"
+    ours = reddit.wanted(reading.settings, unknown=False)
     posts = reddit.submissions_sql(reading.settings, reading.key)
     with _Task(reading, "read_posts", task, "post") as job:
         for _ in job.chunks(source, reddit.SUBMISSION_FIELDS):
             job.out.write(f"SELECT {POST_NAMES} FROM ({posts} WHERE {ours})", "posts", "id")
-            job.ledger.add(
-                "SELECT 'read' AS stage, 'post' AS kind, 'reddit-' || id AS id, "
-                "'reddit' AS source, NULL AS media_type, false AS kept, "
-                "'other_subreddit' AS reason, lower(subreddit) AS value "
-                f"FROM raw WHERE NOT coalesce({ours}, false)"
-            )
+            job.ledger.add(_other_subreddits("post", "'reddit-' || id", ours))
 
 
 def read_comments(reading: Reading, task: int, source: Source, verdicts: Sequence[Path]) -> None:
@@ -146,16 +139,15 @@ def read_comments(reading: Reading, task: int, source: Source, verdicts: Sequenc
     `verdicts` holds every known post: reason null where it is still in, and `target`, the post
     its comments go to (another one where it was a duplicate).
     """
-    wanted = [*reading.settings.reddit.image_subreddits, *reading.settings.reddit.video_subreddits]
-    ours = f"subreddit IN {sql_list([name.lower() for name in wanted])}"
+    ours = reddit.wanted(reading.settings, unknown=True)
     with _Task(reading, "read_comments", task, "comment") as job:
         known = parquet(verdicts, pa.schema([(n, pa.string()) for n in VERDICT_COLUMNS]))
         job.con.execute(f"CREATE TABLE verdict AS SELECT * FROM {known} WHERE source = 'reddit'")
         for _ in job.chunks(source, reddit.COMMENT_FIELDS):
             job.con.execute(
                 "CREATE OR REPLACE TEMP TABLE staged AS SELECT staged.*, verdict.reason, "
-                "verdict.target, verdict.media_type FROM (" + reddit.comments_sql() + ") staged "
-                "LEFT JOIN verdict ON staged.post_id = verdict.id"
+                f"verdict.target, verdict.media_type FROM ({reddit.comments_sql()} WHERE {ours}) "
+                "staged LEFT JOIN verdict ON staged.post_id = verdict.id"
             )
             job.out.write(
                 "SELECT * EXCLUDE (reason, target, media_type) REPLACE (target AS post_id) "
@@ -166,11 +158,19 @@ def read_comments(reading: Reading, task: int, source: Source, verdicts: Sequenc
             job.ledger.add(
                 "SELECT CASE WHEN reason IS NULL THEN 'read' ELSE 'posts' END AS stage, "
                 "'comment' AS kind, id, 'reddit' AS source, media_type, false AS kept, "
-                "CASE WHEN reason IS NOT NULL THEN 'post_dropped:' || reason "
-                f"WHEN {ours} THEN 'no_post' ELSE 'other_subreddit' END AS reason, "
-                f"CASE WHEN reason IS NOT NULL OR {ours} THEN post_id ELSE subreddit END AS value "
+                "coalesce('post_dropped:' || reason, 'no_post') AS reason, post_id AS value "
                 "FROM staged WHERE target IS NULL OR reason IS NOT NULL"
             )
+            job.ledger.add(_other_subreddits("comment", "id", ours))
+
+
+def _other_subreddits(kind: str, id: str, ours: str) -> str:
+    """SQL: ledger rows of what a dump of all of Reddit holds besides."""
+    return (
+        f"SELECT 'read' AS stage, '{kind}' AS kind, {id} AS id, 'reddit' AS source, "
+        "NULL AS media_type, false AS kept, 'other_subreddit' AS reason, "
+        f"lower(subreddit) AS value FROM raw WHERE NOT {ours}"
+    )
 
 
 VERDICT_COLUMNS = ("id", "source", "media_type", "reason", "target")

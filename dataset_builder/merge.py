@@ -26,8 +26,9 @@ def merge(reading: Reading, task: int) -> None:
     ).sort_by("id")
     ties = posts.select(
         ["id", "source", "native_id", "media_key", "author_key", "channel", "channel_id", "title"]
-    ).to_pylist()
-    groups = group_keys(ties)
+    )
+    rows = (row for batch in ties.to_batches(GROUP // 16) for row in batch.to_pylist())
+    groups = group_keys(rows)
     splits = assign(groups, posts["created"].to_pylist(), reading.settings)
     posts = posts.append_column("group_key", pa.array(groups, pa.string()))
     posts = posts.append_column("split", pa.array(splits, pa.string()))
@@ -35,8 +36,10 @@ def merge(reading: Reading, task: int) -> None:
     con = reading.connection("merge")
     con.execute("SET preserve_insertion_order=true; SET threads=1")
     names = ", ".join(f'"{name}"' for name in COMMENTS.names)
-    rows = parquet(folder.glob("comments-*.parquet"), COMMENTS)
-    reader = con.sql(f"SELECT {names} FROM {rows} ORDER BY post_id, rank").to_arrow_reader(GROUP)
+    comments = parquet(folder.glob("comments-*.parquet"), COMMENTS)
+    reader = con.sql(f"SELECT {names} FROM {comments} ORDER BY post_id, rank").to_arrow_reader(
+        GROUP
+    )
     file = temporary(text / "comments.parquet")
     with pq.ParquetWriter(file, COMMENTS, compression="zstd") as writer:
         for batch in reader:

@@ -109,6 +109,21 @@ def deleted_text(column: str) -> str:
     return f"(length({column}) < 32 AND lower(trim({column})) IN {sql_list(DELETED_TEXTS)})"
 
 
+def subreddits(settings: Settings) -> tuple[list[str], list[str]]:
+    """Names of the picture and of the video subreddits, lower case."""
+    reddit = settings.reddit
+    groups = (reddit.image_subreddits or [], reddit.video_subreddits or [])
+    images, videos = ([name.lower() for name in group] for group in groups)
+    return images, videos
+
+
+def wanted(settings: Settings, unknown: bool) -> str:
+    """SQL: a raw row is of one of our subreddits; `unknown` answers for rows that do not say."""
+    images, videos = subreddits(settings)
+    listed = sql_list([*images, *videos])
+    return f"coalesce(lower(subreddit) IN {listed}, {str(unknown).lower()})"
+
+
 def submissions_sql(settings: Settings, key: bytes) -> str:
     """SELECT over `raw` (SUBMISSION_FIELDS as text) that gives staged posts."""
     native = "coalesce(id, regexp_replace(name, '^t3_', ''))"
@@ -141,8 +156,7 @@ def submissions_sql(settings: Settings, key: bytes) -> str:
 
 
 def _media_type(settings: Settings) -> str:
-    images = [name.lower() for name in settings.reddit.image_subreddits]
-    videos = [name.lower() for name in settings.reddit.video_subreddits]
+    images, videos = subreddits(settings)
     return (
         f"CASE WHEN lower(subreddit) IN {sql_list(images)} THEN 'image' "
         f"WHEN lower(subreddit) IN {sql_list(videos)} THEN 'video' END"

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dataset_builder.errors import BuildError
@@ -12,12 +12,14 @@ METHODS = ("hash", "quota", "time")
 TITLE_WORDS = 4  # shorter titles ("My dog") say nothing about being the same
 
 
-def group_keys(posts: Sequence[Mapping[str, Any]]) -> list[str]:
+def group_keys(posts: Iterable[Mapping[str, Any]]) -> list[str]:
     """One key per post; posts that share an author, channel, video or title share the key.
 
     The key is the smallest post id of the group, so it holds no trace of the author's hash.
     """
-    parent = list(range(len(posts)))
+    parent: list[int] = []
+    ids: list[str] = []
+    first: dict[bytes, int] = {}
 
     def root(index: int) -> int:
         while parent[index] != index:
@@ -25,17 +27,19 @@ def group_keys(posts: Sequence[Mapping[str, Any]]) -> list[str]:
             index = parent[index]
         return index
 
-    first: dict[str, int] = {}
     for index, post in enumerate(posts):
+        parent.append(index)
+        ids.append(post["id"])
         for tie in _ties(post):
-            other = first.setdefault(tie, index)
-            low, high = sorted((root(other), root(index)))
+            # short digests: millions of titles would not fit in memory as they are
+            key = hashlib.blake2b(tie.encode(), digest_size=12).digest()
+            low, high = sorted((root(first.setdefault(key, index)), root(index)))
             parent[high] = low
     smallest: dict[int, str] = {}
-    for index, post in enumerate(posts):
+    for index, id in enumerate(ids):
         top = root(index)
-        smallest[top] = min(smallest.get(top, post["id"]), post["id"])
-    return [smallest[root(index)] for index in range(len(posts))]
+        smallest[top] = min(smallest.get(top, id), id)
+    return [smallest[root(index)] for index in range(len(ids))]
 
 
 def _ties(post: Mapping[str, Any]) -> list[str]:
