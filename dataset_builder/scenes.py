@@ -57,15 +57,23 @@ def scan(
     result = FrameScan()
     reformatter = VideoReformatter()
     width = min(rules.frame_width, stream.width) // 2 * 2 or 2
-    height = max(2, round(stream.height * width / stream.width))
+    height = max(2, round(stream.height * width / stream.width) // 2 * 2)
+    # filtering frames that no other frame builds on changes nothing at this size
+    stream.codec_context.options = {"skip_loop_filter": "noref"}
     marks = [duration * (k + 1) / (SIGNATURE_FRAMES + 1) for k in range(SIGNATURE_FRAMES)]
     last: np.ndarray | None = None
     start: float | None = None
     most = int(duration * float(stream.average_rate or 30) * 2) + 1000
     for frame in _decoded(container, stream, result):
-        small = reformatter.reformat(
-            frame, width=width, height=height, format="bgr24", interpolation="BILINEAR", threads=1
+        planes = reformatter.reformat(
+            frame,
+            width=width,
+            height=height,
+            format="yuv420p",
+            interpolation="FAST_BILINEAR",
+            threads=1,
         ).to_ndarray()
+        small = cv2.cvtColor(planes, cv2.COLOR_YUV2BGR_I420)
         hsv = cv2.cvtColor(small, cv2.COLOR_BGR2HSV)
         change = 0.0 if last is None else cv2.norm(hsv, last, cv2.NORM_L1) / hsv.size
         last = hsv
@@ -74,7 +82,7 @@ def scan(
         result.times.append(time - start)
         result.changes.append(change)
         while marks and result.times[-1] >= marks[0]:
-            result.signature_frames.append(small.copy())
+            result.signature_frames.append(small)
             marks.pop(0)
         if len(result.times) > most:
             raise RejectedMedia(CORRUPT, f"more than {most} frames in {duration:.3f} s")

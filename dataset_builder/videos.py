@@ -61,6 +61,8 @@ def open_video(path: Path, content: ContentType) -> InputContainer:
 def video_stream(container: InputContainer) -> VideoStream:
     """The first real video stream (a cover picture is none)."""
     for stream in container.streams.video:
+        if stream.codec_context is None:
+            raise RejectedMedia(CORRUPT, "no decoder for its codec")
         if "attached_pic" not in str(getattr(stream, "disposition", "")):
             return stream
     raise RejectedMedia(CORRUPT, "no video stream")

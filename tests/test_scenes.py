@@ -1,6 +1,7 @@
 """Scene cuts equal PySceneDetect's; ranges, keyframes and caps hold."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import av
 import numpy as np
@@ -21,6 +22,7 @@ from dataset_builder.scenes import (
 from dataset_builder.videos import open_video, video_stream
 
 RULES = SceneRules(3.0, 20.0, 15, 10, 256)
+ADS = Path(__file__).parents[1].parent / "shared" / "data" / "ads"
 
 
 def changes_like_a_video(seed: int, frames: int = 400) -> list[float]:
@@ -107,3 +109,14 @@ def test_frames_come_from_their_scenes(tmp_path):
         stream = video_stream(container)
         found = [f.time for f in pick_frames(container, stream, [0.5, 1.5, 2.9583])]
     assert found == pytest.approx([0.5, 1.5, 2.9583], abs=0.045)
+
+
+@pytest.mark.skipif(not ADS.is_dir(), reason="the real advertisements are not here")
+@pytest.mark.parametrize("name", ["ZBLkTALi1CI", "YRX0RN47jts", "Lh5n4HcLvCU"])
+def test_cuts_of_real_advertisements_equal_pyscenedetect(name):
+    package = pytest.importorskip("scenedetect")
+    path = ADS / f"{name}.mp4"
+    theirs = [a.frame_num for a, _ in package.detect(str(path), package.AdaptiveDetector())][1:]
+    with open_video(path, MP4) as container:
+        result = scan(container, video_stream(container), 40.0, RULES)
+    assert cut_frames(result.changes, RULES) == theirs
