@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import datasets
 
 from dataset_builder.features import shard_features
+from dataset_builder.read_shard import read_samples
 from dataset_builder.shards import DEFAULT_CONFIG, SPLITS
 
 REPOSITORY = "behavior-llava/blift"
@@ -75,7 +77,7 @@ class Blift(datasets.GeneratorBasedBuilder):
                 continue  # a split without a sample of this source would be an error to load
             if paths:
                 urls = [self._url(path) for path in paths]
-                archives = [dl_manager.iter_archive(dl_manager.download(url)) for url in urls]
+                archives = [_open(dl_manager, dl_manager.download(url)) for url in urls]
                 arguments = {"archives": archives, "urls": urls}
                 found.append(datasets.SplitGenerator(split, gen_kwargs=arguments))
         if not found:
@@ -89,7 +91,8 @@ class Blift(datasets.GeneratorBasedBuilder):
         self, archives: list[Any], urls: list[str]
     ) -> Iterator[tuple[str, dict[str, Any]]]:
         for archive, url in zip(archives, urls, strict=True):
-            for key, members in _samples(archive):
+            found = read_samples(archive) if isinstance(archive, Path) else _samples(archive)
+            for key, members in found:
                 sample = json.loads(members["json"])
                 if self.config.name in SOURCES and sample["source"] != self.config.name:
                     continue
@@ -105,6 +108,11 @@ class Blift(datasets.GeneratorBasedBuilder):
             revision = self.config.revision or "main"
             return f"hf://datasets/{self.config.release}@{revision}/{path}"
         return f"{self.config.release.rstrip('/')}/{path}"
+
+
+def _open(dl_manager: Any, path: str) -> Any:
+    """A local shard for our own reader; what streams from the Hub goes through `datasets`."""
+    return Path(path) if Path(path).is_file() else dl_manager.iter_archive(path)
 
 
 def _samples(archive: Any) -> Iterator[tuple[str, dict[str, bytes]]]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -119,7 +120,8 @@ def run_shard_task(task: ShardTask) -> None:
         return
     tar = _write_tar(rows, task.release / task.path)
     metadata = [
-        {**json.loads(row["json"]), **json.loads(row["checks"]), "shard": task.path} for row in rows
+        {**decode_json(row["json"]), **decode_json(row["checks"]), "shard": task.path}
+        for row in rows
     ]
     table = write_metadata(metadata, task.release / task.metadata)
     files = [
@@ -160,6 +162,14 @@ def encode_json(value: Any) -> bytes:
     """JSON bytes, keys in the order given; the same value gives the same bytes."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace")  # a lone surrogate becomes its JSON escape
+
+
+def decode_json(data: bytes) -> Any:
+    """What `encode_json` encoded."""
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:
+        return json.loads(data)  # lone surrogates, which orjson refuses
 
 
 def _rows(task: ShardTask) -> list[dict[str, Any]]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import queue
+import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from dataset_builder.atomic import atomic_file
 
@@ -15,6 +17,7 @@ END = bytes(2 * BLOCK)
 MODE, OWNER, TIME = 0o644, 0, 0
 NAME_BYTES = 100
 LARGEST = 8**11 - 1
+SMALL = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -56,16 +59,56 @@ def padding(size: int) -> bytes:
     return bytes(-size % BLOCK)
 
 
-def write_tar(members: Iterator[tuple[str, int, Iterator[bytes]]], path: Path) -> tuple[int, str]:
+def write_tar(members: Iterable[tuple[str, int, Iterator[bytes]]], path: Path) -> tuple[int, str]:
     """Write (name, size, blocks) members as a tar; returns its bytes and sha256."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    found, size = hashlib.sha256(), 0
-    with atomic_file(path) as file:
-        for block in _tar_blocks(members):
+    size = 0
+    with Hasher() as hasher, atomic_file(path) as file:
+        for block in _worthwhile(_tar_blocks(members)):
+            hasher.update(block)
             file.write(block)
-            found.update(block)
             size += len(block)
-    return size, found.hexdigest()
+    return size, hasher.hexdigest()
+
+
+class Hasher:
+    """SHA-256 in a thread of its own, so that hashing and writing take turns on nothing."""
+
+    def __enter__(self) -> Self:
+        self._digest = hashlib.sha256()
+        self._blocks: queue.Queue[bytes | None] = queue.Queue(maxsize=8)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._blocks.put(None)
+        self._thread.join()
+
+    def update(self, block: bytes) -> None:
+        self._blocks.put(block)
+
+    def hexdigest(self) -> str:
+        """The digest; call after the `with` block."""
+        return self._digest.hexdigest()
+
+    def _run(self) -> None:
+        while (block := self._blocks.get()) is not None:
+            self._digest.update(block)
+
+
+def _worthwhile(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes, small pieces gathered: each is worth a system call and a hasher's turn."""
+    small: list[bytes] = []
+    for block in blocks:
+        if len(block) < SMALL and len(small) < SMALL:
+            small.append(block)
+            continue
+        if small:
+            yield b"".join(small)
+            small = []
+        yield block
+    yield b"".join(small)
 
 
 def read_members(file: BinaryIO) -> Iterator[Member]:
@@ -86,7 +129,7 @@ def read_members(file: BinaryIO) -> Iterator[Member]:
             return
         if len(block) < BLOCK:
             raise ValueError(f"no end mark: the file stops at byte {end}")
-        size = _checked_size(block, at)
+        size = checked_size(block, at)
         name = block[:100].rstrip(b"\0").decode("ascii")
         if at + BLOCK + size > end:
             raise ValueError(f"member {name!r} at byte {at} is cut off")
@@ -94,7 +137,7 @@ def read_members(file: BinaryIO) -> Iterator[Member]:
         at += BLOCK + size + -size % BLOCK
 
 
-def _tar_blocks(members: Iterator[tuple[str, int, Iterator[bytes]]]) -> Iterator[bytes]:
+def _tar_blocks(members: Iterable[tuple[str, int, Iterator[bytes]]]) -> Iterator[bytes]:
     for name, size, blocks in members:
         yield header(name, size)
         yield from blocks
@@ -102,7 +145,8 @@ def _tar_blocks(members: Iterator[tuple[str, int, Iterator[bytes]]]) -> Iterator
     yield END
 
 
-def _checked_size(block: bytes, at: int) -> int:
+def checked_size(block: bytes, at: int) -> int:
+    """The size in a header block read at byte `at`; ValueError unless the header is whole."""
     fields = [block[148:156].strip(b"\0 "), block[124:136].strip(b"\0 ")]
     if not all(field.isdigit() for field in fields):  # a sign or a binary size
         raise ValueError(f"no tar header at byte {at}")

@@ -12,6 +12,7 @@ from media_samples import jpeg, ledger, post, write_text, write_video
 from PIL import Image
 
 from dataset_builder.finish import finish
+from dataset_builder.read_shard import read_samples
 from dataset_builder.schema import InputDigest
 from dataset_builder.settings import load_settings
 from dataset_builder.shards import shard_order
@@ -113,6 +114,19 @@ def test_webdataset_reads_the_same_samples(made):
         ("jpg", "json", "mp4")
     }
     assert all(isinstance(row["jpg"], Image.Image) for row in rows)
+
+
+def test_our_reader_gives_the_same_samples_and_refuses_damage(made, tmp_path):
+    for path in sorted((made[0] / "release" / "data").glob("*.tar")):
+        mine = dict(read_samples(path))
+        theirs = webdataset.WebDataset(str(path), shardshuffle=False)
+        assert mine == {r["__key__"]: {k: r[k] for k in ("json", "jpg", "mp4")} for r in theirs}
+    data = path.read_bytes()
+    cut = tmp_path / "cut.tar"
+    for damaged in (data[:700], data[:-1024], data[:150] + b"9" + data[151:]):
+        cut.write_bytes(damaged)
+        with pytest.raises(ValueError, match="byte"):
+            list(read_samples(cut))
 
 
 def test_metadata_parquet_repeats_the_json(made):
