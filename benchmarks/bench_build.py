@@ -29,7 +29,10 @@ RESULTS = HERE / "build.json"
 
 
 def measure(command: list[str]) -> dict[str, float]:
-    """Run a command; wall and CPU seconds and peak RSS of its whole process tree."""
+    """Run a command; wall and CPU seconds and peak memory of its whole process tree.
+
+    Memory is the proportional set size: pages that processes share count once.
+    """
     peak, cpu = 0, {}
     started = time.perf_counter()
     process = psutil.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **QUIET})
@@ -37,12 +40,12 @@ def measure(command: list[str]) -> dict[str, float]:
 
     def watch() -> None:
         nonlocal peak
-        while not stop.wait(0.05):
+        while not stop.wait(0.1):
             total = 0
             for one in tree(process):
                 try:
                     with one.oneshot():
-                        total += one.memory_info().rss
+                        total += one.memory_full_info().pss
                         times = one.cpu_times()
                         cpu[one.pid, one.create_time()] = times.user + times.system
                 except psutil.Error:

@@ -5,6 +5,7 @@ datatrove supplies dispatch and completion markers (a finished task is never run
 """
 
 import fcntl
+import importlib.util
 import json
 import shutil
 import sys
@@ -77,9 +78,13 @@ def _executor(
 
         return QuietLocal(workers=min(workers, tasks), **common)
     if kind == "ray":
-        from dataset_builder.quiet_ray import quiet_ray
+        from dataset_builder.quiet import QuietRay
 
-        return quiet_ray(workers=min(workers, tasks), **common)
+        if importlib.util.find_spec("ray") is None:
+            raise BuildError(
+                "build.executor=ray needs Ray: pip install 'ray>=2.40', or use --executor local"
+            )
+        return QuietRay(workers=min(workers, tasks), **common)
     if kind == "slurm":
         from dataset_builder.quiet import QuietSlurm
 

@@ -33,9 +33,9 @@ from dataset_builder.workdir import (
 )
 
 POST_NAMES = ", ".join(f'"{name}"' for name in STAGED_POSTS.names)
-CHUNK_ROWS = 250_000
+CHUNK_ROWS = 100_000
 COUNTS = "counts.json"  # items of a reading task: what the ledger must add up to
-CHUNK_BYTES = 96 << 20
+CHUNK_BYTES = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def read_documents(reading: Reading, task: int, sources: Sequence[Source]) -> No
                         youtube.parse(record, rows)
                 except ValueError as error:
                     tally.add(line, b"", str(error))
-                if len(rows.posts) + len(rows.comments) >= CHUNK_ROWS // 5:
+                if len(rows.posts) + len(rows.comments) >= CHUNK_ROWS // 2:
                     job.flush(rows)
             job.finish_file(source, tally)
         job.flush(rows)

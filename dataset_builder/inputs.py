@@ -93,7 +93,8 @@ def find_inputs(
 
 
 def _expand(role: str, paths: Sequence[Path]) -> Iterator[Path]:
-    for path in paths:
+    for given in paths:
+        path = given.absolute()  # tasks may run elsewhere
         if path.is_dir():
             inside = [file for file in sorted(path.rglob("*")) if file.suffix in SUFFIXES]
             if not inside:

@@ -58,7 +58,7 @@ def build(request: Request, settings: Settings) -> dict[str, Any]:
 
     Raises BuildError (and its kinds) with one clear message when the build cannot go on.
     """
-    layout = Layout(request.out)
+    layout = Layout(request.out.absolute())
     # a wrong path is found before anything is written
     find_files(request.submissions, request.comments, request.youtube, request.channels)
     with exclusive(layout):
@@ -90,7 +90,7 @@ def build(request: Request, settings: Settings) -> dict[str, Any]:
 
 def build_text(request: Request, settings: Settings) -> dict[str, float]:
     """The text stages alone, without a release; returns the seconds of each."""
-    layout = Layout(request.out)
+    layout = Layout(request.out.absolute())
     with exclusive(layout):
         inputs = _inputs(layout, request)
         reading = _prepare(layout, inputs, settings, request.workers)
