@@ -75,9 +75,9 @@ def best_comments(
     if threshold is not None and len(ordered) > 1:
         texts = [c["text"] for c in ordered]
         for near in near_duplicates([0] * len(texts), texts, threshold):
-            value = f"{near.cosine:.4f} {ordered[near.of]['id']}"
+            value = f"{near.cosine:.4f} to {ordered[near.of]['id']}"
             dropped[ordered[near.index]["id"]] = ("near_duplicate", value)
     left = [c for c in ordered if c["id"] not in dropped]
     most = len(left) if keep is None else keep
-    dropped |= {c["id"]: ("not_top", str(at)) for at, c in enumerate(left, 1) if at > most}
+    dropped |= {c["id"]: ("beyond_top", str(at)) for at, c in enumerate(left, 1) if at > most}
     return [{**c, "rank": at} for at, c in enumerate(left[:most], 1)], dropped

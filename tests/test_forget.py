@@ -204,6 +204,51 @@ def test_forgetting_everything_leaves_a_valid_empty_release(built):
     assert verify(folder / "release").ok
 
 
+@pytest.mark.slow
+def test_a_hundred_things_by_all_five_kinds(tmp_path):
+    folder, media = tmp_path / "build", tmp_path / "media"
+    media.mkdir()
+    tokens = [hashlib.md5(b"x%d" % at).hexdigest()[:12] for at in range(130)]
+    posts, comments, authors = [], {}, []
+    for at, token in enumerate(tokens):
+        (media / f"{token}.jpg").write_bytes(jpeg(1000 + at))
+        link = f"https://i.redd.it/{token}.jpg"
+        posts.append(post(f"reddit-{token}", "image", title=f"on {token}", url=link))
+        comments[f"reddit-{token}"] = [f"first of {token}", f"second of {token}"]
+        key = hashlib.sha256(token.encode()).hexdigest()
+        authors.append({"kind": "post", "id": f"reddit-{token}", "author_key": key})
+    write_text(folder, posts, comments)
+    table = pa.Table.from_pylist(authors, schema=AUTHORS)
+    pq.write_table(table, folder / "work" / "text" / "authors.parquet")
+    settings = load_settings("seed", ["annotate.tags=null", "shards.max_mb=0.05"])
+    finish(folder, media, settings, [], 1)
+    rows = {r["id"]: r for r in pq.read_table(folder / "release" / "metadata").to_pylist()}
+    assert len(rows) == 130
+    targets = []
+    for at, token in enumerate(tokens[:100]):
+        row = rows[f"reddit-{token}"]
+        targets.append(
+            [
+                Target("id", row["id"]),
+                Target("url", canonical_url(row["url"])),
+                Target("author", authors[at]["author_key"]),
+                Target("media", row["media_sha256"]),
+                Target("phash", row["media_phash"][0]),
+            ][at % 5]
+        )
+    before = {p.name: p.read_bytes() for p in (folder / "release" / "data").glob("*.tar")}
+    result = forget(folder, targets)
+    assert result["samples"] == 100
+    assert files_with(folder, *tokens[:100]) == []
+    left = (folder / "release" / "data").glob("*.tar")
+    same = {p.name for p in left if p.read_bytes() == before[p.name]}
+    assert same | {Path(p).name for p in result["shards"]} == before.keys()
+    assert verify(folder / "release").samples == 30
+    write_text(folder, posts, comments)
+    assert finish(folder, media, settings, [], 1).samples == {"train": 30}
+    assert files_with(folder, *tokens[:100]) == []
+
+
 def test_the_list_is_read_with_and_without_kinds(tmp_path):
     file = tmp_path / "list.txt"
     file.write_text(
