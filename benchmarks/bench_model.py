@@ -137,7 +137,7 @@ def main(given: list[str] | None = None) -> int:
     )
     parser.add_argument("--size", choices=sorted(SIZES), default="cpu")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--runs", type=int, default=5, help="timed pairs per measurement")
+    parser.add_argument("--runs", type=int, default=3, help="timed pairs per measurement")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, default=HERE, help="folder of the results")
     parser.add_argument("--json", action="store_true", help="print the result on stdout")

@@ -1,10 +1,11 @@
 """The measurements of the model benchmark: prefill, memory, shared vision pass, decoding, tower."""
 
-import resource
 import statistics
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from model_sizes import Size, built, ids_around, inputs_of, llava_vid, peer, pix
 from transformers import LlamaForCausalLM, StoppingCriteria, StoppingCriteriaList
 
 FRAMES = (8, 32, 128)
+NEW_TOKENS = 128  # a short answer: scenes and comments take several hundred
 
 
 def say(row: dict[str, Any]) -> None:
@@ -89,21 +91,36 @@ def bench_prefill(size: Size, device: str, dtype: torch.dtype, runs: int) -> lis
 
 
 def measure_memory(job: str, size: Size, device: str, dtype: torch.dtype) -> float:
+    """MB that one prefill takes at its peak, above what the process held before."""
     kind, frames = job.split(":")
     model = (llava_vid if kind == "llava_vid" else peer)(size, device, dtype)
     inputs = inputs_of(model, int(frames), size, device, dtype)
     small = inputs_of(model, 1, size, device, dtype)
     with torch.no_grad():
         model(**small, logits_to_keep=1)
-        before = peak_mb(device)
+        before = reset_peak(device)
         model(**inputs, logits_to_keep=1)
     return peak_mb(device) - before
 
 
-def peak_mb(device: str) -> float:
+def reset_peak(device: str) -> float:
+    """Starts a new peak and returns the memory held now, in MB (on the CPU: Linux)."""
     if device != "cpu":
-        return torch.cuda.max_memory_allocated() / 1e6
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+        torch.cuda.reset_peak_memory_stats()
+        return torch.cuda.memory_allocated() / 1e6
+    Path("/proc/self/clear_refs").write_text("5")
+    return status_mb("VmRSS")
+
+
+def peak_mb(device: str) -> float:
+    """The peak since `reset_peak`, in MB."""
+    return torch.cuda.max_memory_allocated() / 1e6 if device != "cpu" else status_mb("VmHWM")
+
+
+def status_mb(name: str) -> float:
+    """A memory line of /proc/self/status (given in kB there), in MB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(float(x.split()[1]) for x in lines if x.startswith(name)) * 1024 / 1e6
 
 
 def bench_shared_vision(size: Size, device: str, dtype: torch.dtype, runs: int) -> dict[str, Any]:
@@ -111,7 +128,7 @@ def bench_shared_vision(size: Size, device: str, dtype: torch.dtype, runs: int) 
     model = llava_vid(size, device, dtype)
     video = inputs_of(model, 32, size, device, dtype)
     text = {"input_ids": ids_around([], size.vocab, device)}
-    options = {"max_new_tokens": 48, "do_sample": False}
+    options = {"max_new_tokens": NEW_TOKENS, "do_sample": False}
 
     def ten_questions() -> float:
         start = synchronised(device)
@@ -152,7 +169,8 @@ class _Clock(StoppingCriteria):
 
 
 def decoding_rate(model: Any, inputs: Any, device: str, count: int) -> float:
-    """Tokens per second after the first token."""
+    """Tokens per second after the first token: one over the median step, so that a moment in which
+    another process takes the machine does not count."""
     clock = _Clock(device)
     model.generate(
         **inputs,
@@ -160,7 +178,8 @@ def decoding_rate(model: Any, inputs: Any, device: str, count: int) -> float:
         do_sample=False,
         stopping_criteria=StoppingCriteriaList([clock]),
     )
-    return (len(clock.times) - 1) / (clock.times[-1] - clock.times[0])
+    steps = [b - a for a, b in pairwise(clock.times)]
+    return 1 / statistics.median(steps)
 
 
 def bench_decoding(size: Size, device: str, dtype: torch.dtype, runs: int) -> dict[str, Any]:
