@@ -28,8 +28,8 @@ def annotate_build(
 ) -> dict[str, Any]:
     """Run this part of the annotation; `blift build` then finds the results done.
 
-    Parts are cut from the media without a result, so every machine must start from the same
-    results: give each a copy of the build folder, and copy `work/annotations` back together.
+    Parts are cut from all the media, whatever is done already: give each machine a copy of the
+    build folder, and copy `work/annotations` back together.
     """
     if only is not None and only not in ANNOTATORS:
         raise UsageError(f"--annotator {only!r}: expected one of {', '.join(ANNOTATORS)}")

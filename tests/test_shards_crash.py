@@ -121,6 +121,25 @@ def test_kill_9_at_random_moments(reference, workers, kills):
     assert not list(out.rglob("*.partial"))
 
 
+def test_place_locale_clock_umask_and_hash_seed_change_nothing(reference):
+    folder, media, _ = reference
+    whole = contents(folder / "whole" / "release")
+    out = fresh(folder, "plačé with space 🎬")
+    elsewhere = folder / "other mediä"
+    shutil.copytree(media, elsewhere, copy_function=shutil.copy)  # new modification times
+    odd = {"LC_ALL": "tr_TR.UTF-8", "TZ": "Asia/Kolkata", "PYTHONHASHSEED": "7"}
+    script = folder / "build.py"
+    done = subprocess.run(
+        ["sh", "-c", 'umask 077; exec "$0" "$@"', sys.executable, script, out, elsewhere, "1"],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **odd},
+        cwd="/",
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert contents(out / "release") == whole
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A function that mounts a disk of so many KiB, and grows it."""

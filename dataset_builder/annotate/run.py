@@ -36,6 +36,7 @@ class AnnotationTask:
     records: Path
     result: Path
     limits: DecodeLimits
+    window: int
 
 
 def results_folder(work: Path, choice: AnnotatorChoice, records: Path) -> Path:
@@ -48,16 +49,23 @@ def results_folder(work: Path, choice: AnnotatorChoice, records: Path) -> Path:
 def annotation_tasks(
     choice: AnnotatorChoice, media: dict[str, Path], work: Path, records: Path, limits: DecodeLimits
 ) -> list[AnnotationTask]:
-    """Chunks of the media that have no result yet."""
+    """Windows of the sorted media that lack a result.
+
+    A window is always annotated whole: a model's last digits may depend on what shares its batch,
+    so a run that was interrupted must form the same batches as one that was not.
+    """
     folder = results_folder(work, choice, records)
     done = read_results(folder)
-    missing = [(sha, str(media[sha])) for sha in sorted(media) if sha not in done]
+    ordered = sorted(media)
     tasks = []
-    for at in range(0, len(missing), CHUNK_MEDIA):
-        chunk = tuple(missing[at : at + CHUNK_MEDIA])
-        digest = hashlib.sha256("".join(sha for sha, _ in chunk).encode()).hexdigest()[:16]
+    for at in range(0, len(ordered), CHUNK_MEDIA):
+        window = ordered[at : at + CHUNK_MEDIA]
+        if all(sha in done for sha in window):
+            continue
+        digest = hashlib.sha256("".join(window).encode()).hexdigest()[:16]
+        chunk = tuple((sha, str(media[sha])) for sha in window)
         result = folder / f"{digest}.parquet"
-        tasks.append(AnnotationTask(choice, chunk, records, result, limits))
+        tasks.append(AnnotationTask(choice, chunk, records, result, limits, at // CHUNK_MEDIA))
     return tasks
 
 
@@ -84,8 +92,8 @@ def read_results(folder: Path) -> dict[str, Any]:
 
 
 def part_of(tasks: Sequence[AnnotationTask], part: int, parts: int) -> list[AnnotationTask]:
-    """Every `parts`-th task from `part` (1-based): what one of several machines does."""
-    return [task for at, task in enumerate(tasks) if at % parts == part - 1]
+    """Every `parts`-th window from `part` (1-based): what one of several machines does."""
+    return [task for task in tasks if task.window % parts == part - 1]
 
 
 def _view(store: RecordStore, sha256: str, path: Path, limits: DecodeLimits) -> MediaView:
