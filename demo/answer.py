@@ -1,12 +1,13 @@
 """Ask a LlavaVid model Listing 1's question about a picture or a video, as a stranger would.
 
-    python answer.py --model DIR --title "A cat looking up" --media cat.jpg [--max_new_tokens 160]
+    python answer.py --model DIR --media cat.jpg --title "A cat looking up"
 
 Uses only `transformers` and the model folder: nothing of this repository is imported.
 """
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 SYSTEM = (
     "You are an AI visual assistant, you are given a detailed description of a media, followed by "
@@ -41,10 +42,17 @@ def main() -> None:
     parser.add_argument("--model", required=True, help="model folder or Hub id")
     parser.add_argument("--media", type=Path, action="append", required=True, help="repeatable")
     parser.add_argument("--title", action="append", default=[], help="one per --media, in order")
-    parser.add_argument("--max_new_tokens", type=int, default=160)
+    parser.add_argument("--max_new_tokens", type=int, default=200)
+    # LLaMA-VID answers about films with these; greedy answers of a small model go round in circles
+    parser.add_argument("--temperature", type=float, default=0.6, help="0 = greedy")
+    parser.add_argument("--top_p", type=float, default=0.9)
+    parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
+    how: dict[str, Any] = {"max_new_tokens": args.max_new_tokens, "do_sample": False}
+    if args.temperature > 0:
+        how |= {"do_sample": True, "temperature": args.temperature, "top_p": args.top_p}
 
-    from transformers import AutoModel, AutoProcessor
+    from transformers import AutoModel, AutoProcessor, set_seed
 
     model = AutoModel.from_pretrained(args.model, trust_remote_code=True).eval()
     processor = AutoProcessor.from_pretrained(args.model, trust_remote_code=True)
@@ -58,7 +66,8 @@ def main() -> None:
             return_dict=True,
             return_tensors="pt",
         )
-        tokens = model.generate(**inputs, max_new_tokens=args.max_new_tokens, do_sample=False)
+        set_seed(args.seed)
+        tokens = model.generate(**inputs, **how)
         answer = tokens[0, inputs["input_ids"].shape[1] :]
         print(f"\n  file    {media.name}")
         print(f"  asked   {messages[1]['content'][0]['text']}".replace("\n", "\n          "))

@@ -180,7 +180,7 @@ def ask(out: Path, size: str) -> StepCost:
     elsewhere = out / "elsewhere"
     asked = held_out_media(out / "blift" / "release", elsewhere)
     words: list[str | Path] = [sys.executable, ROOT / "demo" / "answer.py"]
-    words += ["--model", out / "model", "--max_new_tokens", "160" if size == "nano" else "24"]
+    words += ["--model", out / "model", "--max_new_tokens", "200" if size == "nano" else "24"]
     for path, title in asked:
         words += ["--media", path, "--title", title]
     why = "A fresh process elsewhere loads the folder with AutoModel(..., trust_remote_code=True)."
