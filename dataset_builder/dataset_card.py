@@ -36,6 +36,7 @@ class CardFacts:
     videos: int
     comments: int
     sources: Mapping[str, Mapping[str, int]]  # split -> source -> samples
+    replaced: Mapping[str, int]  # personal data in texts, by class
 
 
 def render_card(files: Sequence[ReleaseFile], facts: CardFacts, preset: str, root: str) -> bytes:
@@ -54,6 +55,7 @@ def render_card(files: Sequence[ReleaseFile], facts: CardFacts, preset: str, roo
         else "",
         "annotators": _table(facts.annotators),
         "absent": _absent(facts.absent),
+        "replaced": _replaced(facts.replaced),
         "preset": preset,
     }
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values).encode()
@@ -135,6 +137,13 @@ def _table(rows: Sequence[Mapping[str, str]]) -> str:
     lines = ["| field | made by | version |", "|---|---|---|"]
     lines += [f"| `{row['field']}` | {row['name']} | {row['version']} |" for row in rows]
     return "\n".join(lines)
+
+
+def _replaced(counts: Mapping[str, int]) -> str:
+    if not counts:
+        return "No personal data was found in the texts, or none was looked for."
+    found = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
+    return f"Replaced by placeholders in the texts that reached this stage: {found}."
 
 
 def _absent(absent: Mapping[str, str]) -> str:

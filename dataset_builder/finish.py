@@ -6,6 +6,7 @@ metadata, card, manifest, ledger. Every step keeps its results on disk under `wo
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,9 +85,24 @@ def finish(
     # from here on the old release is incomplete: its manifest goes first and comes back last
     (release / NAME).unlink(missing_ok=True)
     files = write_shards(packed, DEFAULT_CONFIG, build_dir, settings, workers)
-    facts = CardFacts(
+    facts = _facts(tier, chosen if selection.records else [], absent, counts, work)
+    rows = chain(selection.media_rows, *ledger)
+    write_media_ledger(hide_refused(rows, tombstones), build_dir / "ledger")
+    root = close_release(files, release, facts, [i.as_dict() for i in inputs], settings.as_dict())
+    return _summary(root, files, facts.comments, selection)
+
+
+def _facts(
+    tier: str,
+    chosen: Sequence[AnnotatorChoice],
+    absent: Mapping[str, str],
+    counts: Mapping[str, Counter[str]],
+    work: Path,
+) -> CardFacts:
+    """What card and manifest tell of this build."""
+    return CardFacts(
         tier=tier,
-        annotators=[choice.as_row() for choice in chosen] if selection.records else [],
+        annotators=[choice.as_row() for choice in chosen],
         absent=absent,
         images=sum(count["image"] for count in counts.values()),
         videos=sum(count["video"] for count in counts.values()),
@@ -95,11 +111,13 @@ def finish(
             split: {source: count[source] for source in SOURCES if count[source]}
             for split, count in counts.items()
         },
+        replaced=_replaced(work / "text" / "privacy.json"),
     )
-    rows = chain(selection.media_rows, *ledger)
-    write_media_ledger(hide_refused(rows, tombstones), build_dir / "ledger")
-    root = close_release(files, release, facts, [i.as_dict() for i in inputs], settings.as_dict())
-    return _summary(root, files, facts.comments, selection)
+
+
+def _replaced(path: Path) -> dict[str, int]:
+    """Personal data the text stage replaced, by class."""
+    return json.loads(path.read_bytes()) if path.is_file() else {}
 
 
 def tier_of(media_dir: Path | None, settings: Settings) -> str:

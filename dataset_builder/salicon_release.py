@@ -158,7 +158,7 @@ def _existing(
 ) -> tuple[list[Any], CardFacts, list[Any], dict[str, Any]]:
     """Files of the other configs, and what the card and manifest said; a new release has none."""
     if not (release / NAME).is_file():
-        return [], CardFacts("full", [], {}, 0, 0, 0, {}), [], settings.as_dict()
+        return [], CardFacts("full", [], {}, 0, 0, 0, {}, {}), [], settings.as_dict()
     manifest = read_manifest(release)
     files = [f for f in manifest["files"] if f.path != CARD and config_of(f.path) != config]
     return files, release_facts(manifest), manifest["inputs"], manifest["settings"]
