@@ -33,6 +33,7 @@ from dataset_builder.workdir import (
 )
 
 POST_NAMES = ", ".join(f'"{name}"' for name in STAGED_POSTS.names)
+COMMENT_NAMES = ", ".join(f'"{name}"' for name in STAGED_COMMENTS.names)
 CHUNK_ROWS = 100_000
 COUNTS = "counts.json"  # items of a reading task: what the ledger must add up to
 CHUNK_BYTES = 32 << 20
@@ -140,6 +141,7 @@ def read_comments(reading: Reading, task: int, source: Source, verdicts: Sequenc
     its comments go to (another one where it was a duplicate).
     """
     ours = reddit.wanted(reading.settings, unknown=True)
+    author = reddit.author_hash("author", reading.key)
     with _Task(reading, "read_comments", task, "comment") as job:
         known = parquet(verdicts, pa.schema([(n, pa.string()) for n in VERDICT_COLUMNS]))
         job.con.execute(f"CREATE TABLE verdict AS SELECT * FROM {known} WHERE source = 'reddit'")
@@ -150,8 +152,9 @@ def read_comments(reading: Reading, task: int, source: Source, verdicts: Sequenc
                 "staged LEFT JOIN verdict ON staged.post_id = verdict.id"
             )
             job.out.write(
-                "SELECT * EXCLUDE (reason, target, media_type) REPLACE (target AS post_id) "
-                "FROM staged WHERE target IS NOT NULL AND reason IS NULL",
+                f"SELECT {COMMENT_NAMES} FROM (SELECT * EXCLUDE (author) REPLACE ("
+                f"target AS post_id), {author} AS author_key FROM staged) staged "
+                " WHERE target IS NOT NULL AND reason IS NULL",
                 "comments",
                 "post_id",
             )

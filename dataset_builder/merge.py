@@ -2,7 +2,9 @@
 
 import json
 from collections import Counter
+from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -10,9 +12,10 @@ from dataset_builder.ingest import Reading
 from dataset_builder.schema import COMMENTS, POSTS
 from dataset_builder.splits import assign, group_keys
 from dataset_builder.staging import STAGED_POSTS
-from dataset_builder.workdir import parquet, publish, temporary, write_table, write_text
+from dataset_builder.workdir import copy, parquet, publish, temporary, write_table, write_text
 
 GROUP = 1 << 17  # rows
+SELECTED = COMMENTS.append(pa.field("author_key", pa.string()))
 
 
 def merge(reading: Reading, task: int) -> None:
@@ -30,13 +33,13 @@ def merge(reading: Reading, task: int) -> None:
     rows = (row for batch in ties.to_batches(GROUP // 16) for row in batch.to_pylist())
     groups = group_keys(rows)
     splits = assign(groups, posts["created"].to_pylist(), reading.settings)
-    posts = posts.append_column("group_key", pa.array(groups, pa.string()))
-    posts = posts.append_column("split", pa.array(splits, pa.string()))
-    write_table(text / "posts.parquet", posts.select(POSTS.names).cast(POSTS))
+    whole = posts.append_column("group_key", pa.array(groups, pa.string()))
+    whole = whole.append_column("split", pa.array(splits, pa.string()))
+    write_table(text / "posts.parquet", whole.select(POSTS.names).cast(POSTS))
     con = reading.connection("merge")
     con.execute("SET preserve_insertion_order=true; SET threads=1")
     names = ", ".join(f'"{name}"' for name in COMMENTS.names)
-    comments = parquet(folder.glob("comments-*.parquet"), COMMENTS)
+    comments = parquet(folder.glob("comments-*.parquet"), SELECTED)
     reader = con.sql(f"SELECT {names} FROM {comments} ORDER BY post_id, rank").to_arrow_reader(
         GROUP
     )
@@ -45,8 +48,24 @@ def merge(reading: Reading, task: int) -> None:
         for batch in reader:
             writer.write_table(pa.Table.from_batches([batch]).cast(COMMENTS), GROUP)
     publish(file, text / "comments.parquet")
+    _write_authors(con, posts, comments, text / "authors.parquet")
     con.close()
     found = Counter[str]()
     for file in sorted(folder.glob("pii-*.json")):
         found.update(json.loads(file.read_text(encoding="utf-8")))
     write_text(text / "privacy.json", json.dumps(dict(sorted(found.items())), indent=1) + "\n")
+
+
+def _write_authors(
+    con: duckdb.DuckDBPyConnection, posts: pa.Table, comments: str, path: Path
+) -> None:
+    """Which keyed author hash stands behind what was kept, for `blift forget`; never released."""
+    con.register("posts", posts.select(["id", "author_key"]))
+    copy(
+        con,
+        "SELECT 'post' AS kind, id, author_key FROM posts WHERE author_key IS NOT NULL UNION ALL "
+        f"SELECT 'comment' AS kind, id, author_key FROM {comments} WHERE author_key IS NOT NULL "
+        "ORDER BY kind, id",
+        path,
+    )
+    con.unregister("posts")

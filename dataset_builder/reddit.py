@@ -188,11 +188,14 @@ def _post_deleted() -> str:
 
 
 def comments_sql() -> str:
-    """SELECT over `raw` (COMMENT_FIELDS as text) that gives staged comments."""
+    """SELECT over `raw` (COMMENT_FIELDS as text): staged comments, with `author` still a name.
+
+    The caller hashes it (`author_hash`) for the few comments that are kept, and drops it.
+    """
     return f"""
     SELECT 'reddit-' || regexp_replace(link_id, '^t3_', '') AS post_id, id, body,
       {number("score")} AS likes, {number("created_utc")} AS created, NULL::BIGINT AS position,
-      lower(subreddit) AS subreddit,
+      lower(subreddit) AS subreddit, author,
       CASE WHEN regexp_matches(body, {quote(NSFW_MARK)}) THEN 'text' END AS nsfw,
       {bot("author", "body")} AS bot,
       CASE WHEN {deleted_text("body")} OR body IS NULL THEN 'text'

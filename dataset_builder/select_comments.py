@@ -45,7 +45,8 @@ def select_comments(reading: Reading, part: int) -> None:
     copy(con, f"SELECT {names} FROM post ORDER BY id", folder / f"posts-{part:05d}.parquet")
     copy(
         con,
-        "SELECT post_id, id, text, likes, place::INTEGER AS rank FROM top ORDER BY post_id, rank",
+        "SELECT post_id, id, text, likes, place::INTEGER AS rank, author_key FROM top "
+        "ORDER BY post_id, rank",
         folder / f"comments-{part:05d}.parquet",
     )
     write_text(folder / f"pii-{part:05d}.json", json.dumps(dict(sorted(found.items()))))
@@ -78,7 +79,7 @@ def candidates(
     most = reading.settings.comments.candidates
     con.execute(
         "CREATE TABLE ranked AS SELECT n, post_id, source, media_type, id, text, likes, "
-        f"row_number() OVER (PARTITION BY post_id ORDER BY {RANK}) AS place FROM judged"
+        f"author_key, row_number() OVER (PARTITION BY post_id ORDER BY {RANK}) AS place FROM judged"
     )
     limit = f"place > {most:d}" if most else "false"
     ledger.add(_drop("'rank'", "'beyond_candidates'", "place::VARCHAR", f"ranked WHERE {limit}"))

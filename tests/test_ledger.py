@@ -10,6 +10,7 @@ import pytest
 from dataset_builder.cli import main
 from dataset_builder.errors import BuildError
 from dataset_builder.funnel import STEPS, format_table, funnel
+from dataset_builder.reddit import hash_author
 from dataset_builder.rulebook import describe
 from dataset_builder.schema import COMMENTS, LEDGER, POSTS
 from dataset_builder.settings import load_settings
@@ -73,6 +74,18 @@ def out(tmp_path_factory):
     folder = tmp_path_factory.mktemp("small")
     assert run(folder) == 0
     return folder / "out"
+
+
+def test_keyed_authors_of_what_was_kept(out):
+    key = (out / "work/author.key").read_bytes()
+    rows = pq.read_table(out / "work/text/authors.parquet").to_pylist()
+    assert {(row["kind"], row["id"]): row["author_key"] for row in rows} == {
+        ("post", "reddit-aa"): hash_author("byaa", key),
+        ("comment", "c1"): hash_author("byc1", key),
+        ("comment", "c5"): hash_author("byc5", key),
+    }
+    assert (out / "work/author.key").stat().st_mode & 0o777 == 0o600
+    assert not list((out / "release").rglob("*author*"))
 
 
 def test_one_row_per_item_with_the_declared_columns(out):
