@@ -10,7 +10,6 @@ import shutil
 import time
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from dataset_builder.ingest import (
     read_submissions,
 )
 from dataset_builder.inputs import Inputs, find_files, find_inputs
+from dataset_builder.manifest import code_identity
 from dataset_builder.merge import merge
 from dataset_builder.select_comments import count_candidates, select_comments
 from dataset_builder.select_posts import final_verdicts, find_duplicates, select_posts
@@ -148,7 +148,8 @@ def _prepare(layout: Layout, inputs: Inputs, settings: Settings, workers: int) -
         "partitions": partitions,
         "rules": rulebook.describe(settings),
         "vocabularies": vocabulary.versions(),
-        "version": version("blift"),
+        # files of another version of the code must not be mixed with ours
+        "code": code_identity(),
     }
     text = json.dumps(state, indent=1, sort_keys=True) + "\n"
     file = layout.work / "state.json"
