@@ -33,7 +33,12 @@ from dataset_builder.manifest import NAME
 from dataset_builder.media import record_folder
 from dataset_builder.media_ledger import comment_rows, post_rows, write_media_ledger
 from dataset_builder.media_record import RecordStore
-from dataset_builder.merge_media import merge_posts, same_looking_posts
+from dataset_builder.merge_media import (
+    joined_splits,
+    looking_alike,
+    merge_posts,
+    same_looking_posts,
+)
 from dataset_builder.pack import Material, pack_split
 from dataset_builder.release_files import close_release, write_shards
 from dataset_builder.schema import InputDigest, ReleaseSummary
@@ -81,7 +86,8 @@ def finish(
     tier = tier_of(media_dir, settings)
     store = RecordStore(records)
     material = Material(posts, comments, selection, results, store, settings, tier)
-    packed, counts = _pack(material, work / "samples")
+    alike = looking_alike(light, selection, settings.media.duplicate_bits)
+    packed, counts = _pack(material, joined_splits(light, alike), work / "samples")
     # from here on the old release is incomplete: its manifest goes first and comes back last
     (release / NAME).unlink(missing_ok=True)
     files = write_shards(packed, DEFAULT_CONFIG, build_dir, settings, workers)
@@ -171,13 +177,15 @@ def annotate_media(
     return results
 
 
-def _pack(material: Material, folder: Path) -> tuple[dict[str, Path], dict[str, Counter[str]]]:
+def _pack(
+    material: Material, moved: Mapping[str, str], folder: Path
+) -> tuple[dict[str, Path], dict[str, Counter[str]]]:
     """Packed samples of every split that has any, and their counts."""
     by_split: dict[str, list[str]] = {split: [] for split in SPLITS}
     ids = material.posts.column("id").to_pylist()
     for post, split in zip(ids, material.posts.column("split").to_pylist(), strict=True):
         if post not in material.selection.drops:
-            by_split[split].append(post)
+            by_split[moved.get(post, split)].append(post)
     packed: dict[str, Path] = {}
     counts: dict[str, Counter[str]] = {}
     for split, chosen in by_split.items():

@@ -17,23 +17,61 @@ def same_looking_posts(
     posts: Sequence[Mapping[str, Any]], selection: Selection, settings: Settings
 ) -> list[list[str]]:
     """Groups of post ids of one source whose media have the same bytes or look the same."""
-    bits = settings.media.duplicate_bits
     groups: list[list[str]] = []
     for source in sorted({post["source"] for post in posts}):
         section = {"reddit": settings.reddit, "youtube": settings.youtube}[source]
-        if section.duplicates == "keep":
-            continue
-        by_sha: dict[str, list[str]] = {}
-        for post in posts:
-            record = selection.records.get(post["id"])
-            if post["source"] == source and record is not None:
-                by_sha.setdefault(record.sha256, []).append(post["id"])
-        looks = [selection.records[ids[0]].looks() for ids in by_sha.values()]
-        joined = [] if bits is None else duplicate_groups(looks, bits)
-        alone = set(by_sha) - {sha for group in joined for sha in group}
-        groups += [[i for sha in group for i in by_sha[sha]] for group in joined]
-        groups += [by_sha[sha] for sha in sorted(alone) if len(by_sha[sha]) > 1]
+        if section.duplicates != "keep":
+            own = [post for post in posts if post["source"] == source]
+            groups += looking_alike(own, selection, settings.media.duplicate_bits)
+    return groups
+
+
+def looking_alike(
+    posts: Sequence[Mapping[str, Any]], selection: Selection, bits: int | None
+) -> list[list[str]]:
+    """Groups of two or more post ids with the same media; `bits` None: only the same bytes."""
+    by_sha: dict[str, list[str]] = {}
+    for post in posts:
+        record = selection.records.get(post["id"])
+        if record is not None:
+            by_sha.setdefault(record.sha256, []).append(post["id"])
+    looks = [selection.records[ids[0]].looks() for ids in by_sha.values()]
+    joined = [] if bits is None else duplicate_groups(looks, bits)
+    alone = set(by_sha) - {sha for group in joined for sha in group}
+    groups = [[i for sha in group for i in by_sha[sha]] for group in joined]
+    groups += [by_sha[sha] for sha in sorted(alone) if len(by_sha[sha]) > 1]
     return [sorted(group) for group in groups]
+
+
+def joined_splits(
+    posts: Sequence[Mapping[str, Any]], groups: Sequence[Sequence[str]]
+) -> dict[str, str]:
+    """Post id -> its split, where posts of `groups` (the same media) had to move together.
+
+    What stays apart as posts, such as one video on both platforms, must not be trained on here and
+    tested on there. Posts that already share a group key move as one.
+    """
+    key_of = {post["id"]: post["group_key"] or post["id"] for post in posts}
+    parent = {key: key for key in key_of.values()}
+
+    def root(key: str) -> str:
+        while parent[key] != key:
+            key = parent[key]
+        return key
+
+    for group in groups:
+        roots = sorted({root(key_of[post]) for post in group})
+        for other in roots[1:]:
+            parent[other] = roots[0]
+    members: dict[str, list[Mapping[str, Any]]] = {}
+    for post in posts:
+        members.setdefault(root(key_of[post["id"]]), []).append(post)
+    moved: dict[str, str] = {}
+    for found in members.values():
+        if len({post["split"] for post in found}) > 1:
+            split = min(found, key=lambda post: post["id"])["split"]
+            moved.update((post["id"], split) for post in found)
+    return moved
 
 
 def merge_posts(

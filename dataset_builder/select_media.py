@@ -34,7 +34,17 @@ from dataset_builder.settings import Settings
 from dataset_builder.tasks import run_tasks
 from dataset_builder.tombstones import Tombstones, near
 
-POST_COLUMNS = ["id", "source", "media_type", "native_id", "media_key", "duration", "created"]
+POST_COLUMNS = [
+    "id",
+    "source",
+    "media_type",
+    "native_id",
+    "media_key",
+    "duration",
+    "created",
+    "group_key",
+    "split",
+]
 MATCHES = 0.75  # of the compared frames
 Drop = tuple[str, str]
 

@@ -234,6 +234,21 @@ def test_the_same_picture_twice_is_one_sample_with_both_posts_comments(tmp_path)
     }
 
 
+def test_one_picture_on_both_platforms_is_never_in_two_splits(tmp_path):
+    media = tmp_path / "media"
+    media.mkdir()
+    (media / "a.jpg").write_bytes(jpeg(1))
+    (media / "b.jpg").write_bytes(jpeg(1, quality=55))
+    (media / "c.jpg").write_bytes(jpeg(2))
+    posts = [
+        post("reddit-a", "image", split="train", group_key="reddit-a"),
+        post("youtube-b", "image", split="test", group_key="youtube-b"),
+        post("youtube-c", "image", split="test", group_key="youtube-b"),
+    ]
+    write_text(tmp_path, posts, {})
+    assert build(tmp_path, media).samples == {"train": 3}
+
+
 def test_a_rebuilt_folder_never_gives_the_rows_of_the_build_before(made, tmp_path):
     media = made[1]
     for title in ("first title", "second title"):
