@@ -147,13 +147,43 @@ def compare(folder: Path, comments: int, workers: int) -> dict[str, Any]:
     }
 
 
+def largest_window(path: Path) -> int:
+    """Bytes the decoder must keep: 2 GiB, or the largest frame where all are smaller."""
+    import zstandard
+
+    largest = current = 0
+    with path.open("rb") as file:
+        frame = zstandard.ZstdDecompressor(max_window_size=2**31).decompressobj()
+        pending = b""
+        while pending or (pending := file.read(1 << 16)):
+            if pending[:4] == b"\x50\x2a\x4d\x18" and not current:  # the skippable frame
+                pending = pending[20:]
+                continue
+            current += len(frame.decompress(pending))
+            largest = max(largest, current)
+            pending = b""
+            if frame.eof:
+                pending, current = frame.unused_data, 0
+                frame = zstandard.ZstdDecompressor(max_window_size=2**31).decompressobj()
+    return min(largest, 2**31)
+
+
 def scaling(folder: Path, sizes: list[int], workers: int) -> list[dict[str, Any]]:
     """Ours on growing dumps: cost per comment and peak memory."""
     rows = []
     for size in sizes:
         source = dumps(folder, size)
         found = ours(source, folder / f"ours-{size}", workers)
-        rows.append({"comments": size, **found, "cpu_us": 1e6 * found["cpu_seconds"] / size})
+        window = largest_window(source / "reddit_comments.zst")
+        rows.append(
+            {
+                "comments": size,
+                **found,
+                "cpu_us": 1e6 * found["cpu_seconds"] / size,
+                "decoder_bytes": window,
+                "peak_without_decoder": found["peak_bytes"] - window,
+            }
+        )
         shutil.rmtree(source)
         shutil.rmtree(folder / f"ours-{size}")
     return rows

@@ -106,7 +106,7 @@ def bot(author: str, body: str) -> str:
 
 def deleted_text(column: str) -> str:
     """SQL: the column is one of Reddit's marks for deleted text."""
-    return f"(length({column}) < 32 AND lower(trim({column})) IN {sql_list(DELETED_TEXTS)})"
+    return f"(strlen({column}) < 32 AND lower(trim({column})) IN {sql_list(DELETED_TEXTS)})"
 
 
 def subreddits(settings: Settings) -> tuple[list[str], list[str]]:
