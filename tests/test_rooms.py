@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("dataset_builder", "model_card", "trainer", "space", "release", "demo", "benchmarks")
+ROOMS = ("dataset_builder", "model_card", "trainer", "space", "release", "demo")
 SOURCES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
 
 
@@ -54,6 +54,12 @@ def test_model_card_is_flat_and_imports_its_siblings_relatively():
             if isinstance(node, ast.ImportFrom) and node.level:
                 assert node.level == 1, path.name
                 assert node.module in siblings, f"{path.name}: from .{node.module}"
+
+
+def test_a_benchmark_measures_one_room():
+    for path in (ROOT / "benchmarks").glob("*.py"):
+        measured = absolute_imports(path) & set(ROOMS)
+        assert len(measured) <= 1, f"{path.name} imports {sorted(measured)}"
 
 
 def test_the_law_sees_a_violation(tmp_path: Path):
