@@ -1,0 +1,114 @@
+"""Whole builds from the other kinds of input: the authors' release, API pages, channel lists."""
+
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dataset_builder.cli import main
+from dataset_builder.why import why
+from tests.test_ledger import COMMENTS_IN, POSTS_IN, lines
+
+
+def run(out, *arguments):
+    common = ["--media", "none", "--out", str(out), "--workers", "1"]
+    assert (
+        main(["build", *map(str, arguments), *common, "--set", "media.duration_unknown=keep"]) == 0
+    )
+    return pq.read_table(out / "work/text/posts.parquet").to_pylist()
+
+
+def test_the_authors_release(tmp_path):
+    texts = ["the river runs below the bridge", "a garden with an old wall", "nice"]
+    rows = [
+        {
+            "url": "https://i.redd.it/x.jpg", "permalink": "/r/pics/comments/abc1/a/",
+            "comments": texts, "num_comments": 30, "subreddit": "pics", "title": "A river",
+        },
+        {
+            "url": "https://youtu.be/AAAAAAAAAAA", "permalink": "/r/videos/comments/abc2/b/",
+            "comments": texts[:1], "num_comments": 9, "subreddit": "videos", "title": "B",
+        },
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "blift.parquet")
+    posts = run(tmp_path / "out", "--reddit-submissions", tmp_path / "blift.parquet",
+                "--preset", "authors")  # fmt: skip
+    assert [(post["id"], post["title"]) for post in posts] == [("reddit-abc1", "A river")]
+    assert why(tmp_path / "out", "abc2")[0]["reason"] == "few_comments"
+    assert why(tmp_path / "out", "abc1.2")[0]["reason"] == "few_words"
+    comments = pq.read_table(tmp_path / "out/work/text/comments.parquet").to_pylist()
+    assert [row["text"] for row in comments] == texts[:2]
+
+
+def api_pages(folder):
+    statistics = {"viewCount": "20000", "likeCount": "400", "commentCount": "2"}
+    videos = [
+        {
+            "kind": "youtube#video", "id": f"{letter * 11}", "statistics": statistics,
+            "snippet": {"publishedAt": "2019-03-21T20:37:49Z", "title": f"Title {letter}",
+                        "channelId": f"UC{letter * 22}", "channelTitle": "C"},
+            "contentDetails": {"duration": "PT40S"},
+        }
+        for letter in "AB"
+    ]  # fmt: skip
+    threads = [
+        {
+            "kind": "youtube#commentThread",
+            "snippet": {
+                "videoId": "A" * 11,
+                "topLevelComment": {
+                    "id": f"t{n}",
+                    "snippet": {"textOriginal": text, "likeCount": n},
+                },
+            },
+        }
+        for n, text in enumerate(["the river runs below", "a garden with an old wall"])
+    ]
+    for name, items in (("video", videos), ("commentThread", threads)):
+        page = {"kind": f"youtube#{name}ListResponse", "items": items}
+        (folder / f"{name}.json").write_text(json.dumps(page, indent=1))
+
+
+def test_api_pages_meet_by_video(tmp_path):
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    api_pages(folder)
+    posts = run(tmp_path / "out", "--youtube", folder)
+    assert [post["id"] for post in posts] == ["youtube-AAAAAAAAAAA"]
+    assert (posts[0]["duration"], posts[0]["likes"]) == (40.0, 400)
+    assert why(tmp_path / "out", "BBBBBBBBBBB")[0]["reason"] == "few_comments"
+    comments = pq.read_table(tmp_path / "out/work/text/comments.parquet").to_pylist()
+    assert [(row["id"], row["rank"]) for row in comments] == [("t1", 1), ("t0", 2)]
+
+
+def test_a_channel_list_keeps_its_channels_and_names_brands(tmp_path):
+    folder = tmp_path / "pages"
+    folder.mkdir()
+    api_pages(folder)
+    (tmp_path / "channels.csv").write_text(f"itemLabel,channel\nA Brand,UC{'A' * 22}\n")
+    posts = run(tmp_path / "out", "--youtube", folder, "--channels", tmp_path / "channels.csv")
+    assert [(post["id"], post["brand"]) for post in posts] == [("youtube-AAAAAAAAAAA", "A Brand")]
+    row = why(tmp_path / "out", "BBBBBBBBBBB")[0]
+    assert (row["reason"], row["value"]) == ("channel_not_listed", "UC" + "B" * 22)
+
+
+def test_parquet_dumps(tmp_path):
+    """Dumps converted to Parquet, with real types instead of text."""
+    pq.write_table(pa.Table.from_pylist(POSTS_IN), tmp_path / "s.parquet")
+    pq.write_table(pa.Table.from_pylist(COMMENTS_IN), tmp_path / "c.parquet")
+    posts = run(tmp_path / "out", "--reddit-submissions", tmp_path / "s.parquet",
+                "--reddit-comments", tmp_path / "c.parquet")  # fmt: skip
+    plain = run(
+        tmp_path / "plain", "--reddit-submissions", lines(tmp_path / "s.jsonl", POSTS_IN),
+        "--reddit-comments", lines(tmp_path / "c.jsonl", COMMENTS_IN),
+    )  # fmt: skip
+    assert posts == plain != []
+
+
+def test_comments_alone_and_submissions_alone(tmp_path):
+    comments = lines(tmp_path / "c.jsonl", COMMENTS_IN)
+    assert run(tmp_path / "a", "--reddit-comments", comments) == []
+    assert why(tmp_path / "a", "c1")[0]["reason"] == "no_post"
+    posts = lines(tmp_path / "s.jsonl", POSTS_IN)
+    assert run(tmp_path / "b", "--reddit-submissions", posts) == []
+    assert why(tmp_path / "b", "aa")[0]["reason"] == "few_comments"
