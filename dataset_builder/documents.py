@@ -32,7 +32,7 @@ def records(path: Path, budget: Budget, tally: Tally) -> Iterator[Numbered]:
     if whole is not None:
         yield from whole
         return
-    for block in ahead(line_blocks(decompressed(path, budget), budget.line)):
+    for block in ahead(line_blocks(decompressed(path, budget, tally.used), budget.line)):
         if block.too_long:
             tally.add(block.first, b"", f"longer than build.max_line_mb ({block.too_long} B)")
             continue

@@ -11,8 +11,8 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +50,18 @@ class Step:
 
 
 def run_stage(
-    name: str, task: Task, tasks: int, workers: int, layout: Layout, settings: Settings
+    name: str,
+    task: Task,
+    tasks: int,
+    workers: int,
+    layout: Layout,
+    settings: Settings,
+    sizes: Sequence[int] | None = None,
 ) -> None:
-    """Run `task(rank)` for every rank that is not done yet; raises the first failure."""
+    """Run `task(rank)` for every rank that is not done yet; raises the first failure.
+
+    `sizes`, for tasks that read files: bytes of each task, so that the bar counts bytes.
+    """
     folder = layout.logs / name
     if not tasks or _done(folder) >= tasks:
         return
@@ -60,7 +69,7 @@ def run_stage(
     step = Step(task, layout.work / "tasks.lock", folder / "errors")
     executor = _executor(name, step, tasks, workers, folder, settings)
     logger.disable("datatrove")
-    with _progress(name, folder, tasks):
+    with _progress(name, folder, tasks, sizes):
         executor.run()
         if settings.build.executor == "slurm":
             _wait(folder, tasks)
@@ -114,16 +123,42 @@ def _wait(folder: Path, tasks: int) -> None:
         time.sleep(0.5)
 
 
+def progress_file(folder: Path, rank: int) -> Path:
+    """Where a task that reads a file leaves the bytes it has read."""
+    return folder / "progress" / f"{rank:05d}"
+
+
+def _read(folder: Path, sizes: Sequence[int]) -> int:
+    """Bytes read by all tasks: whole files of finished ones, word of the others."""
+    total = 0
+    for rank, size in enumerate(sizes):
+        if (folder / "completions" / f"{rank:05d}").exists():
+            total += size
+        else:
+            with suppress(OSError, ValueError):
+                total += int(progress_file(folder, rank).read_text(encoding="ascii"))
+    return total
+
+
 @contextmanager
-def _progress(name: str, folder: Path, tasks: int) -> Iterator[None]:
-    """A bar on stderr that follows the completion markers, whatever runs the tasks."""
+def _progress(name: str, folder: Path, tasks: int, sizes: Sequence[int] | None) -> Iterator[None]:
+    """A bar on stderr that follows what tasks leave on disk, whatever runs them."""
     stop = threading.Event()
-    label = name.replace("_", " ")
-    bar = tqdm(total=tasks, desc=label, unit="task", file=sys.stderr, disable=None, leave=True)
+    bar = tqdm(
+        total=sum(sizes) if sizes else tasks,
+        desc=name.replace("_", " "),
+        unit="B" if sizes else "task",
+        unit_scale=bool(sizes),
+        file=sys.stderr,
+        disable=None,
+    )
+
+    def update() -> None:
+        bar.update((_read(folder, sizes) if sizes else _done(folder)) - bar.n)
 
     def follow() -> None:
         while not stop.wait(0.2):
-            bar.update(_done(folder) - bar.n)
+            update()
 
     thread = threading.Thread(target=follow, daemon=True)
     thread.start()
@@ -132,7 +167,7 @@ def _progress(name: str, folder: Path, tasks: int) -> Iterator[None]:
     finally:
         stop.set()
         thread.join()
-        bar.update(_done(folder) - bar.n)
+        update()
         bar.close()
 
 

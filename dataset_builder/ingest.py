@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from dataset_builder import authors, reddit, youtube
 from dataset_builder.documents import is_release_file, records
+from dataset_builder.engine import progress_file
 from dataset_builder.errors import TooManyBadLines
 from dataset_builder.ledger import LedgerWriter
 from dataset_builder.ndjson import Tally, tables
@@ -195,6 +196,7 @@ def read_documents(reading: Reading, task: int, sources: Sequence[Source]) -> No
                     tally.add(line, b"", str(error))
                 if len(rows.posts) + len(rows.comments) >= CHUNK_ROWS // 2:
                     job.flush(rows)
+                    job.note(tally)
             job.finish_file(source, tally)
         job.flush(rows)
 
@@ -211,6 +213,7 @@ class _Task:
         self.out = Chunks(self.con, self.folder, reading.partitions)
         self.ledger = LedgerWriter(self.con, reading.layout, f"text-{stage}-{task:05d}")
         self.items = Counter[str]()
+        self.progress = progress_file(reading.layout.logs / stage, task)
 
     def __enter__(self) -> "_Task":
         return self
@@ -232,7 +235,14 @@ class _Task:
             self.con.register("raw", table)
             yield
             self.con.unregister("raw")
+            self.note(tally)
         self.finish_file(source, tally)
+
+    def note(self, tally: Tally) -> None:
+        """Leave word of the bytes read so far, for the progress bar of the first process."""
+        if tally.used:
+            self.progress.parent.mkdir(parents=True, exist_ok=True)
+            self.progress.write_text(str(tally.used[-1]), encoding="ascii")
 
     def flush(self, rows: youtube.Rows) -> None:
         """Write gathered rows and empty the lists."""

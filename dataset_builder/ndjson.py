@@ -40,10 +40,11 @@ class BadLine:
 
 @dataclass
 class Tally:
-    """What one file held: rows read, and the lines set apart."""
+    """What one file held: rows read, the lines set apart, and bytes of the file read so far."""
 
     rows: int = 0
     bad: list[BadLine] = field(default_factory=list)
+    used: list[int] = field(default_factory=list)
 
     def add(self, line: int, data: bytes, error: str) -> None:
         """Set one line apart."""
@@ -80,7 +81,7 @@ def _json(
     file = scratch / "block.ndjson"
     with duckdb.connect() as con:
         con.execute("SET threads=1; SET enable_progress_bar=false")
-        for block in ahead(line_blocks(decompressed(path, budget), budget.line)):
+        for block in ahead(line_blocks(decompressed(path, budget, tally.used), budget.line)):
             if block.too_long:
                 tally.add(block.first, b"", f"longer than build.max_line_mb ({block.too_long} B)")
                 continue

@@ -174,9 +174,9 @@ def _text_stages(reading: Reading, inputs: Inputs, workers: int) -> dict[str, fl
     if (layout.text / "posts.parquet").exists() and _merged(layout):
         return seconds
 
-    def stage(name: str, task: Task, tasks: int, most: int) -> None:
+    def stage(name: str, task: Task, tasks: int, most: int, sizes: list[int] | None = None) -> None:
         started = time.perf_counter()
-        run_stage(name, task, tasks, most, layout, settings)
+        run_stage(name, task, tasks, most, layout, settings, sizes)
         seconds[name] = time.perf_counter() - started
 
     parts = reading.partitions
@@ -184,7 +184,8 @@ def _text_stages(reading: Reading, inputs: Inputs, workers: int) -> dict[str, fl
     posts: list[Source | tuple[Source, ...]] = [*inputs.submissions, *documents]
     readers, threads = _readers(inputs.submissions, settings, workers)
     wide = reading.with_threads(threads)
-    stage("read_posts", partial(_read_posts, wide, tuple(posts)), len(posts), readers)
+    sizes = [_bytes(task) for task in posts]
+    stage("read_posts", partial(_read_posts, wide, tuple(posts)), len(posts), readers, sizes)
     channels: dict[str, str] = {}
     for source in inputs.channels:
         channels |= read_channels(source.path)
@@ -192,13 +193,20 @@ def _text_stages(reading: Reading, inputs: Inputs, workers: int) -> dict[str, fl
     stage("duplicates", partial(_duplicates, reading.with_threads(workers)), 1, 1)
     readers, threads = _readers(inputs.comments, settings, workers)
     wide = reading.with_threads(threads)
-    files = len(inputs.comments)
-    stage("read_comments", partial(_read_comments, wide, inputs.comments), files, readers)
+    sizes = [_bytes(source) for source in inputs.comments]
+    stage(
+        "read_comments", partial(_read_comments, wide, inputs.comments), len(sizes), readers, sizes
+    )
     if settings.comments.idf == "corpus":
         stage("idf", partial(count_candidates, reading), parts, workers)
     stage("comments", partial(select_comments, reading), parts, workers)
     stage("merge", partial(merge, reading), 1, 1)
     return seconds
+
+
+def _bytes(task: Source | tuple[Source, ...]) -> int:
+    sources = (task,) if isinstance(task, Source) else task
+    return sum(source.digest.bytes for source in sources)
 
 
 def _merged(layout: Layout) -> bool:
