@@ -39,10 +39,14 @@ class CardFacts:
     replaced: Mapping[str, int]  # personal data in texts, by class
 
 
-def render_card(files: Sequence[ReleaseFile], facts: CardFacts, preset: str, root: str) -> bytes:
-    """The card's bytes."""
+def render_card(
+    files: Sequence[ReleaseFile], facts: CardFacts, settings: Mapping[str, Any], root: str
+) -> bytes:
+    """The card's bytes; `settings` are the manifest's."""
     has_media = facts.tier == "full"
+    notice = settings["shards"].get("notice")
     values = {
+        "notice": f"> **{notice}**\n\n" if notice else "",
         "front_matter": front_matter(files, has_media, facts.images + facts.videos, root),
         "tier": facts.tier,
         "tier_text": TIER_TEXT[facts.tier],
@@ -56,7 +60,7 @@ def render_card(files: Sequence[ReleaseFile], facts: CardFacts, preset: str, roo
         "annotators": _table(facts.annotators),
         "absent": _absent(facts.absent),
         "replaced": _replaced(facts.replaced),
-        "preset": preset,
+        "preset": settings["preset"],
     }
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values).encode()
 

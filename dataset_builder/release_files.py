@@ -60,7 +60,7 @@ def close_release(
     """Write card and manifest, remove files of earlier builds; returns the Merkle root."""
     release.mkdir(parents=True, exist_ok=True)
     root = merkle_root(files)
-    card = render_card(files, facts, settings["preset"], root)
+    card = render_card(files, facts, settings, root)
     write_atomic(release / CARD, card)
     listed = [*files, ReleaseFile(CARD, len(card), hashlib.sha256(card).hexdigest(), 0)]
     _remove_others(release, {file.path for file in listed} | {NAME})

@@ -24,6 +24,7 @@ DUMPS = ROOT / "demo" / "dumps"
 RECIPES = {"nano": ("demo.yaml", 8), "tiny": ("tiny.yaml", 2)}
 # a sample this small needs exact shares: the default, by hash, would leave two items to test on
 SPLITS = ("splits.method=quota", "splits.validation=0.1", "splits.test=0.25")
+NOTICE = "shards.notice=Synthetic posts and comments, written for a demonstration; real media."
 # said in full, so that accelerate neither asks nor warns about a missing configuration
 LAUNCH_ON_CPU = "--num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no --cpu"
 
@@ -80,7 +81,7 @@ def build_dataset(out: Path) -> list[StepCost]:
             "Dumps -> posts and comments kept by the paper's rules (every drop has one reason)\n"
             "-> scenes, captions, colours -> instruction turns -> WebDataset shards, manifest.",
             [
-                *(command_of("blift"), "build", "--preset", "seed", "--set", *SPLITS),
+                *(command_of("blift"), "build", "--preset", "seed", "--set", *SPLITS, NOTICE),
                 *("--reddit-submissions", DUMPS / "reddit_submissions.zst"),
                 *("--reddit-comments", DUMPS / "reddit_comments.zst"),
                 *("--youtube", DUMPS / "youtube.jsonl.gz"),

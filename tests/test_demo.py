@@ -41,6 +41,11 @@ def test_the_report_names_what_was_built(demo: tuple[Path, str]):
         assert f"\n  {step} " in printed
 
 
+def test_the_card_says_that_the_posts_are_synthetic(demo: tuple[Path, str]):
+    card = (demo[0] / "blift/release/README.md").read_text()
+    assert "> **Synthetic posts and comments, written for a demonstration; real media.**" in card
+
+
 def test_results_rows_keep_their_contract(demo: tuple[Path, str]):
     manifest = json.loads((demo[0] / "blift/release/manifest.json").read_text())
     for name in ("before", "after"):
