@@ -158,7 +158,6 @@ def look_alike(draw):
             f"ratio 16:9, {draw.randint(1, 9)}:{digits(draw, 2)}:{digits(draw, 2)} long",
             f"id {digits(draw, 18)}7",
             "meet me at the [dot] on the map",
-            "100 200 300 400",
         ]
     )
 

@@ -85,7 +85,7 @@ def test_info_json_oddities(change, field, value):
 @pytest.mark.parametrize("record", [{"title": "x"}, {"id": "a", "extractor": "vimeo"},
                                     {"kind": "youtube#channel"}])  # fmt: skip
 def test_what_is_no_video_is_refused(record):
-    with pytest.raises(ValueError, match="not a YouTube video|a page of kind"):
+    with pytest.raises(ValueError, match=r"not a YouTube video|a page of kind"):
         parse(record)
 
 
