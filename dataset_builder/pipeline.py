@@ -154,7 +154,9 @@ def _prepare(layout: Layout, inputs: Inputs, settings: Settings, workers: int) -
     text = json.dumps(state, indent=1, sort_keys=True) + "\n"
     file = layout.work / "state.json"
     if not file.exists() or file.read_text(encoding="utf-8") != text:
-        for folder in (layout.parts, layout.text, layout.logs, layout.ledger, layout.quarantine):
+        # first: a kill while folders go must not leave a state that vouches for them
+        file.unlink(missing_ok=True)
+        for folder in (layout.logs, layout.parts, layout.text, layout.ledger, layout.quarantine):
             shutil.rmtree(folder, ignore_errors=True)
         write_text(file, text)
     layout.ledger.mkdir(parents=True, exist_ok=True)
