@@ -95,7 +95,8 @@ Target: language-model prefill at least {PREFILL_TARGET:g}x faster at 128 frames
 ## Decoding
 
 {rate["tokens_per_s"]:.1f} tokens/s, the bare language model {rate["bare_tokens_per_s"]:.1f}:
-**{100 * rate["ratio"]:.1f} %** (target at least {100 * RATE_TARGET:g} %).
+**{100 * rate["ratio"]:.1f} %** (target at least {100 * RATE_TARGET:g} %; on a CPU per second of
+processor time).
 
 ## Tower
 

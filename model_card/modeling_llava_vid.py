@@ -132,6 +132,9 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         Use the embeddings with `generate(inputs_embeds=…)`. Raises ValueError where placeholders
         and visual tokens do not match.
         """
+        if all(vision.get(name) is None for name in MEDIA_INPUTS):  # every decoding step
+            last = self.get_input_embeddings().num_embeddings - 1
+            return self.get_input_embeddings()(input_ids.clamp(max=last)), {}
         ids = {"image": self.config.image_token_id, "video": self.config.video_token_id}
         masks = {kind: self.get_placeholder_mask(input_ids, i) for kind, i in ids.items()}
         # Placeholder ids may lie outside the vocabulary: never look them up.
