@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -33,14 +33,16 @@ class Blob:
         """The content; raises OSError where the file is shorter than it was."""
         if self.path is None:
             return
-        left = self.size
-        with Path(self.path).open("rb") as file:
-            file.seek(self.offset)
-            while left and (block := file.read(min(COPY_BYTES, left))):
-                left -= len(block)
+        descriptor = os.open(self.path, os.O_RDONLY)
+        at, end = self.offset, self.offset + self.size
+        try:
+            while at < end and (block := os.pread(descriptor, min(COPY_BYTES, end - at), at)):
+                at += len(block)
                 yield block
-        if left:
-            raise OSError(f"{self.path} lost {left} bytes while it was packed; run again")
+        finally:
+            os.close(descriptor)
+        if at < end:
+            raise OSError(f"{self.path} lost {end - at} bytes while it was packed; run again")
 
 
 EMPTY = Blob(0, hashlib.sha256().hexdigest(), None, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import queue
 import threading
 from collections.abc import Iterable, Iterator
@@ -11,13 +12,14 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from dataset_builder.atomic import atomic_file
+from dataset_builder.writeback import Writeback
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
 MODE, OWNER, TIME = 0o644, 0, 0
 NAME_BYTES = 100
 LARGEST = 8**11 - 1
-SMALL = 1 << 15
+BATCH_BYTES, BATCH_BLOCKS = 1 << 21, 512  # below the kernel's limit of 1024 blocks
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,11 @@ def write_tar(members: Iterable[tuple[str, int, Iterator[bytes]]], path: Path) -
     path.parent.mkdir(parents=True, exist_ok=True)
     size = 0
     with Hasher() as hasher, atomic_file(path) as file:
-        for block in _worthwhile(_tar_blocks(members)):
-            hasher.update(block)
-            file.write(block)
-            size += len(block)
+        writeback = Writeback(file.fileno())
+        for batch in _batches(_tar_blocks(members)):
+            hasher.update(batch)
+            size += _write_all(file.fileno(), batch)
+            writeback.grown_to(size)
     return size, hasher.hexdigest()
 
 
@@ -76,7 +79,7 @@ class Hasher:
 
     def __enter__(self) -> Self:
         self._digest = hashlib.sha256()
-        self._blocks: queue.Queue[bytes | None] = queue.Queue(maxsize=8)
+        self._blocks: queue.Queue[list[bytes] | None] = queue.Queue(maxsize=8)
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
         return self
@@ -85,30 +88,42 @@ class Hasher:
         self._blocks.put(None)
         self._thread.join()
 
-    def update(self, block: bytes) -> None:
-        self._blocks.put(block)
+    def update(self, blocks: list[bytes]) -> None:
+        self._blocks.put(blocks)
 
     def hexdigest(self) -> str:
         """The digest; call after the `with` block."""
         return self._digest.hexdigest()
 
     def _run(self) -> None:
-        while (block := self._blocks.get()) is not None:
-            self._digest.update(block)
+        while (blocks := self._blocks.get()) is not None:
+            for block in blocks:
+                self._digest.update(block)
 
 
-def _worthwhile(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes, small pieces gathered: each is worth a system call and a hasher's turn."""
-    small: list[bytes] = []
+def _batches(blocks: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """The same bytes in lists that are worth a system call and a hasher's turn."""
+    batch: list[bytes] = []
+    size = 0
     for block in blocks:
-        if len(block) < SMALL and len(small) < SMALL:
-            small.append(block)
-            continue
-        if small:
-            yield b"".join(small)
-            small = []
-        yield block
-    yield b"".join(small)
+        batch.append(block)
+        size += len(block)
+        if size >= BATCH_BYTES or len(batch) == BATCH_BLOCKS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _write_all(descriptor: int, blocks: list[bytes]) -> int:
+    """Write the blocks without joining them first; returns how many bytes that were."""
+    total = sum(len(block) for block in blocks)
+    written = os.writev(descriptor, blocks)
+    if written < total:  # a signal, or a disk that is nearly full: the rest says which
+        rest = memoryview(b"".join(blocks))[written:]
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    return total
 
 
 def read_members(file: BinaryIO) -> Iterator[Member]:
