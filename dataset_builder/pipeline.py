@@ -36,7 +36,7 @@ from dataset_builder.settings import Settings
 from dataset_builder.streams import window_bytes
 from dataset_builder.workdir import Layout, write_text
 
-PARTITION_BYTES = 32 << 20
+PARTITION_BYTES = 12 << 20
 MAX_PARTITIONS = 1024
 
 

@@ -2,6 +2,9 @@
 
 import importlib.util
 import json
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,3 +32,34 @@ def test_without_ray_the_message_says_what_to_do(tmp_path, capsys, monkeypatch):
     )  # fmt: skip
     assert code == 1
     assert "pip install 'ray" in capsys.readouterr().err
+
+
+SBATCH = """#!/bin/bash
+# stand-in for Slurm's sbatch: runs the job array on this machine, one task after the other
+script="${@: -1}"
+range=$(grep -o -- '--array=[0-9-]*' "$script" | head -1 | cut -d= -f2)
+copy=$(mktemp); cp "$script" "$copy"
+(for i in $(seq "${range%-*}" "${range#*-}"); do SLURM_ARRAY_TASK_ID=$i bash "$copy"; done) \\
+  > /dev/null 2>&1 &
+echo "Submitted batch job 1"
+"""
+SRUN = """#!/bin/bash
+while [[ "$1" == -* ]]; do if [[ "$1" == -n ]]; then shift; fi; shift; done
+exec "$@"
+"""
+
+
+@pytest.mark.slow
+def test_the_slurm_path_gives_the_same_bytes(tmp_path):
+    """No Slurm here: `sbatch` and `srun` are stand-ins that run the very job scripts locally."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name, text in (("sbatch", SBATCH), ("srun", SRUN)):
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    generate(150, 2000, 8, tmp_path / "dumps")
+    build(tmp_path / "dumps", tmp_path / "here", "--workers", "1")
+    path = os.pathsep.join([str(tools), str(Path(sys.executable).parent), os.environ["PATH"]])
+    slurm = ["--workers", "2", "--executor", "slurm"]
+    build(tmp_path / "dumps", tmp_path / "slurm", *slurm, env={"PATH": path})
+    assert release_digests(tmp_path / "slurm") == release_digests(tmp_path / "here")
