@@ -30,9 +30,10 @@ class Sample:
 
 @dataclass(frozen=True)
 class Run:
-    """One sample build and the share of each role's rows in it."""
+    """One sample build: rows it would have from whole inputs, and the share of them it had."""
 
     result: dict[str, Any]
+    rows: dict[str, int]
     share: dict[str, float]
 
 
@@ -42,7 +43,6 @@ def estimate(request: Request, settings: Settings) -> dict[str, Any]:
         folder = Path(name)
         tiny = _run(request, settings, folder / "tiny", TINY_BYTES)
         large = _run(request, settings, folder / "large", SAMPLE_BYTES)
-    rows = _rows(large)
     seconds = {
         stage: _extrapolate(
             tiny.result["seconds"].get(stage, 0.0),
@@ -54,7 +54,7 @@ def estimate(request: Request, settings: Settings) -> dict[str, Any]:
     }
     share = large.share["all"]
     return {
-        "rows": rows,
+        "rows": large.rows,
         "samples": round(sum(large.result["samples"].values()) / share),
         "seconds": {stage: round(value, 1) for stage, value in seconds.items()},
         "total_seconds": round(sum(seconds.values()), 1),
@@ -82,9 +82,18 @@ def _run(request: Request, settings: Settings, folder: Path, limit: int) -> Run:
         youtube=tuple(s.path for s in samples["youtube"]),
         media=None,
     )
-    share = {role: _share(rows) for role, rows in samples.items()}
-    share["all"] = _share([row for rows in samples.values() for row in rows])
-    return Run(build(smaller, settings), share)
+    result = build(smaller, settings)
+    rows, share = {}, {}
+    for kind, role in (("post", "posts"), ("comment", "comments")):
+        sampled = result["ledger"].get(kind, {}).get("in", 0)
+        lines = sum(sample.lines for sample in samples[role])
+        # the dump's own lines, and what came in YouTube's records, each by its own share
+        whole = lines / _share(samples[role]) + (sampled - lines) / _share(samples["youtube"])
+        rows[role] = round(whole)
+        share[role] = min(1.0, sampled / whole) if whole else 1.0
+    every = sum(rows.values())
+    share["all"] = sum(rows[role] * share[role] for role in rows) / every if every else 1.0
+    return Run(result, rows, share)
 
 
 def _share(samples: Sequence[Sample]) -> float:
@@ -128,13 +137,6 @@ def _head(file: Path, target: Path, settings: Settings, limit: int) -> Sample:
     read = used[-1] if used else size
     share = 1.0 if whole else min(1.0, read / max(1, size) * len(kept) / max(1, len(data)))
     return Sample(target, lines, max(share, 1e-9))
-
-
-def _rows(run: Run) -> dict[str, int]:
-    totals = run.result["ledger"]
-    posts, comments = (totals.get(kind, {}).get("in", 0) for kind in ("post", "comment"))
-    reddit = run.share["posts"] if run.share["posts"] < 1 else run.share["youtube"]
-    return {"posts": round(posts / reddit), "comments": round(comments / run.share["comments"])}
 
 
 def _role(stage: str) -> str:
