@@ -66,7 +66,7 @@ def finish(
     workers: int,
     expected: Mapping[str, Expected] | None = None,
 ) -> ReleaseSummary:
-    """Make `build_dir`/release from `build_dir`/work/text. `media_dir` None: no media in it.
+    """Make the release folder of a build from its text tables. `media_dir` None: no media in it.
 
     `expected` (of `hydrate`): media by post id that must be found again.
     """
