@@ -49,11 +49,10 @@ test-slow: install  ## tests of more than about 20 s
 test-gpu: install  ## tests that need an accelerator
 	@$(BIN)/python -m pytest -m gpu $(ARGS)
 
-CHECKED := dataset_builder model_card trainer space demo tests benchmarks
 check: install  ## formatting, lint, types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy dataset_builder trainer
+	@$(BIN)/mypy dataset_builder trainer release
 	@for room in model_card space demo benchmarks; do (cd $$room && ../$(BIN)/mypy --config-file ../pyproject.toml .); done
 
 format: install  ## rewrite files to the house format

@@ -11,7 +11,9 @@ import io
 import json
 import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import datasets
@@ -23,13 +25,15 @@ from dataset_builder.normalise import normalise
 from dataset_builder.pii import scrub
 from dataset_builder.vocabulary import BOT_ACCOUNT, BOT_NAMES, BOT_SIGNATURE, NSFW_MARK
 
+Row = dict[str, Any]
+
 START, END = 1_514_764_800, 1_643_673_600
 POST_FIELDS = ("id", "subreddit", "author", "title", "url", "selftext", "link_flair_text")
 COMMENT_FIELDS = ("id", "link_id", "subreddit", "author", "body")
 VIDEO = re.compile(r"(?:[?&]v=|youtu\.be/)([0-9A-Za-z_-]{11})")
 
 
-def lines(path):
+def lines(path: Path) -> Iterator[Row]:
     """Rows of a dump; malformed ones are skipped."""
     reader = zstandard.ZstdDecompressor(max_window_size=2**31).stream_reader(
         path.open("rb"), read_across_frames=True
@@ -41,12 +45,12 @@ def lines(path):
             continue
 
 
-def whole(value):
+def whole(value: Any) -> int | None:
     """A number of any type."""
     return int(float(value)) if value is not None else None
 
 
-def posts(path):
+def posts(path: Path) -> Iterator[Row]:
     """Submissions with the fields the rules need."""
     for row in lines(path):
         media = (row.get("media") or {}).get("reddit_video") or {}
@@ -61,7 +65,7 @@ def posts(path):
         }
 
 
-def comments(path):
+def comments(path: Path) -> Iterator[Row]:
     """Comments with the fields the rules need."""
     for row in lines(path):
         yield {name: row.get(name) for name in COMMENT_FIELDS} | {
@@ -70,7 +74,7 @@ def comments(path):
         }
 
 
-def is_bot(author, text):
+def is_bot(author: str, text: str | None) -> bool:
     """The product's bot rule."""
     return bool(
         author.lower() in BOT_NAMES
@@ -79,7 +83,7 @@ def is_bot(author, text):
     )
 
 
-def good_post(row):
+def good_post(row: Row) -> bool:
     """Window, NSFW, bot, deleted."""
     return (
         row["subreddit"] in ("pics", "videos")
@@ -94,7 +98,7 @@ def good_post(row):
     )
 
 
-def same_media(row):
+def same_media(row: Row) -> Row:
     """Key under which two posts are one."""
     if row["is_self"] or row["gallery"]:
         return {"key": row["id"]}
@@ -104,7 +108,7 @@ def same_media(row):
     return {"key": found.group(1) if found else f"{parts.hostname}{parts.path}?{query}"}
 
 
-def good_comment(row):
+def good_comment(row: Row) -> bool:
     """NSFW, bot, deleted."""
     return not (
         re.search(NSFW_MARK, row["body"])
@@ -114,27 +118,27 @@ def good_comment(row):
     )
 
 
-def cleaned(row):
+def cleaned(row: Row) -> Row:
     """Text and its length in words."""
     text = normalise(row["body"], True)
     return {"text": text, "words": len(text.split())}
 
 
-def unlike(group):
+def unlike(group: Any) -> list[str]:
     """Comments of one post that are no near-duplicates of better ones."""
     try:
         matrix = TfidfVectorizer().fit_transform(group["text"])
     except ValueError:
         return list(group["id"])
     cosines = np.round((matrix @ matrix.T).toarray(), 9)
-    kept = []
+    kept: list[int] = []
     for index in range(len(group)):
         if not any(cosines[index, other] >= 0.6 for other in kept):
             kept.append(index)
     return [group["id"].iloc[index] for index in kept]
 
 
-def hosted(row):
+def hosted(row: Row) -> bool:
     """Late rules: length and host."""
     host = (urlsplit(row["url"]).hostname or "").removeprefix("www.")
     video = row["subreddit"] == "videos"
@@ -169,7 +173,7 @@ def main(source: Path, out: Path) -> None:
     said = said.groupby("post").head(50)
     said["text"] = [scrub(text, collections.Counter()) for text in said["text"]]
     good = {row["id"] for row in frame.to_dict("records") if hosted(row)}
-    kept = []
+    kept: list[tuple[str, str]] = []
     for post, group in said.groupby("post"):
         ids = unlike(group)
         if len(ids) >= 2 and post in good:
