@@ -237,6 +237,8 @@ def test_interrupt_exits_with_130_and_leaves_no_process(dumps, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # a shell's background jobs ignore SIGINT and hand that on to their children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     for _ in range(600):  # interrupt it in the middle of its stages
         if (tmp_path / "out/work/parts").exists():
