@@ -15,28 +15,25 @@ from typing import Any
 
 from dataset_builder import media_cli
 from dataset_builder.errors import BuildError, UsageError
+from dataset_builder.interrupts import interrupts_noted
 from dataset_builder.settings import Settings, load_settings
 
 PRESETS = ("seed", "v3", "authors")
+INTERRUPTED = "\nblift: interrupted; run the same command again to go on"
 RAW = argparse.RawDescriptionHelpFormatter
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    try:
-        arguments.run(arguments)
-    except UsageError as error:
-        return _fail(arguments, error, 2)
-    except BuildError as error:
-        return _fail(arguments, error, 1)
-    except KeyboardInterrupt:
-        print("\nblift: interrupted; run the same command again to go on", file=sys.stderr)
-        return 130
-    except OSError as error:
-        return _fail(arguments, error, 1)
-    except Exception as error:  # a defect: still one message, the traceback on request
-        return _fail(arguments, error, 1)
+    with interrupts_noted() as interrupted:
+        try:
+            arguments.run(arguments)
+        except (Exception, KeyboardInterrupt) as error:
+            if interrupted.is_set() or isinstance(error, KeyboardInterrupt):
+                print(INTERRUPTED, file=sys.stderr)
+                return 130
+            return _fail(arguments, error, 2 if isinstance(error, UsageError) else 1)
     return 0
 
 

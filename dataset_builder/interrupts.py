@@ -1,4 +1,8 @@
-"""Ctrl-C reaches every process of a terminal; only the first one should speak of it."""
+"""Ctrl-C reaches every process of a terminal; only the first one should speak of it.
+
+And it must be known as Ctrl-C: DuckDB takes the signal inside a query for itself and raises
+RuntimeError("Query interrupted") instead of KeyboardInterrupt.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,27 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from types import FrameType
+
+
+@contextmanager
+def interrupts_noted() -> Iterator[threading.Event]:
+    """An event that Ctrl-C sets, before Python raises KeyboardInterrupt as it always does."""
+    noted = threading.Event()
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.set()
+        signal.default_int_handler(number, frame)
+
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield noted  # someone else handles it, or it is ignored: theirs to say
+        return
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @contextmanager

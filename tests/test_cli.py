@@ -226,3 +226,26 @@ class TestSettings:
     def test_unknown_preset(self):
         with pytest.raises(UsageError, match="seed"):
             load_settings("best", [])
+
+
+LONG_QUERY = """
+import os, signal, sys, threading
+import duckdb
+from dataset_builder import cli
+def query(arguments):
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    duckdb.sql("set threads = 1")  # the main thread, which looks for signals, does the work
+    duckdb.sql("select sum(sin(a.range * b.range)) from range(100000) a, range(100000) b").show()
+cli._stats = query
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(cli.main(["stats", "--build", "out"]))
+"""
+
+
+def test_ctrl_c_inside_a_query_is_ctrl_c():
+    """DuckDB answers the signal itself, with a RuntimeError."""
+    found = subprocess.run(
+        [sys.executable, "-c", LONG_QUERY], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert found.returncode == 130, found.stderr
+    assert "interrupted; run the same command again" in found.stderr
