@@ -114,13 +114,10 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         overrides.append(f"build.executor={arguments.executor}")
     if arguments.workers < 1:
         raise UsageError(f"--workers {arguments.workers}: expected 1 or more")
-    if getattr(arguments, "media", None) == "none" and not _mentions(overrides, "media.required"):
-        overrides.append("media.required=false")
+    if getattr(arguments, "media", None) == "none":
+        # first: what the user says of them stands
+        overrides = ["media.given=false", "media.required=false", *overrides]
     return load_settings(arguments.preset, overrides)
-
-
-def _mentions(overrides: Sequence[str], key: str) -> bool:
-    return any(item.partition("=")[0].strip() == key for item in overrides)
 
 
 def _request(arguments: argparse.Namespace, out: Path, media: str) -> Any:
