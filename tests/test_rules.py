@@ -294,6 +294,7 @@ def test_every_rule_has_a_source_and_place():
 
 
 NO_FILES = ["media.given=false"]
+FILM = {"media_type": "video", "host": "youtube.com", "media_key": "A"}
 
 
 @pytest.mark.parametrize(
@@ -308,8 +309,8 @@ NO_FILES = ["media.given=false"]
             "youtube", False, {"duration": None},
             [*NO_FILES, "media.duration_unknown=keep"], None,
         ),
-        ("reddit", True, {"media_type": "video", "host": "vimeo.com"}, NO_FILES, "duration_unknown"),
-        ("reddit", True, {"media_type": "video", "host": "youtube.com", "media_key": "A"}, [], None),
+        ("reddit", True, {**FILM, "host": "vimeo.com"}, NO_FILES, "duration_unknown"),
+        ("reddit", True, FILM, [], None),
         ("reddit", True, {"media_type": "image"}, NO_FILES, None),
     ],
 )  # fmt: skip
