@@ -14,14 +14,22 @@ from multiprocessing import resource_tracker
 from types import FrameType
 
 
+class Interrupted(KeyboardInterrupt):
+    """A KeyboardInterrupt under a name of its own.
+
+    Python ends a process by SIGINT, whatever exit code we ask for, once the plain one has passed
+    through an `exec`, as it does while `dataclasses` are being imported.
+    """
+
+
 @contextmanager
 def interrupts_noted() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets, before Python raises KeyboardInterrupt as it always does."""
+    """An event that Ctrl-C sets before it is raised as KeyboardInterrupt, as ever."""
     noted = threading.Event()
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def note(_number: int, _frame: FrameType | None) -> None:
         noted.set()
-        signal.default_int_handler(number, frame)
+        raise Interrupted
 
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

@@ -242,10 +242,22 @@ sys.exit(cli.main(["stats", "--build", "out"]))
 """
 
 
-def test_ctrl_c_inside_a_query_is_ctrl_c():
-    """DuckDB answers the signal itself, with a RuntimeError."""
+IMPORTING = """
+import os, signal, sys
+from dataset_builder import cli
+def imports(arguments):
+    exec("os.kill(os.getpid(), signal.SIGINT)", {"os": os, "signal": signal})
+cli._stats = imports
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(cli.main(["stats", "--build", "out"]))
+"""
+
+
+@pytest.mark.parametrize("script", [LONG_QUERY, IMPORTING], ids=["query", "import"])
+def test_ctrl_c_is_ctrl_c_wherever_it_falls(script):
+    """DuckDB answers it with a RuntimeError; Python itself dies of it after code run by exec."""
     found = subprocess.run(
-        [sys.executable, "-c", LONG_QUERY], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
     )
     assert found.returncode == 130, found.stderr
     assert "interrupted; run the same command again" in found.stderr
