@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -254,10 +255,12 @@ sys.exit(cli.main(["stats", "--build", "out"]))
 
 
 @pytest.mark.parametrize("script", [LONG_QUERY, IMPORTING], ids=["query", "import"])
-def test_ctrl_c_is_ctrl_c_wherever_it_falls(script):
-    """DuckDB answers it with a RuntimeError; Python itself dies of it after code run by exec."""
+def test_ctrl_c_is_ctrl_c_wherever_it_falls(script, tmp_path):
+    """DuckDB answers it with a RuntimeError; a module run by -m dies of it after an `exec`."""
+    (tmp_path / "interrupted.py").write_text(script)
     found = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
-    )
+        [sys.executable, "-m", "interrupted"], capture_output=True, text=True, check=False,
+        timeout=60, env={**os.environ, "PYTHONPATH": f"{tmp_path}:{Path.cwd()}"},
+    )  # fmt: skip
     assert found.returncode == 130, found.stderr
     assert "interrupted; run the same command again" in found.stderr
