@@ -1,15 +1,20 @@
 """datatrove's executors without their console logs: a failure is one message, ours."""
 
-import signal
+import multiprocessing
+import os
+import threading
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-import multiprocess
 from datatrove.executor.local import LocalPipelineExecutor
 from datatrove.executor.ray import RayPipelineExecutor
 from datatrove.executor.slurm import SlurmPipelineExecutor
 from datatrove.utils.stats import PipelineStats
 from loguru import logger
-from multiprocess import forkserver, resource_tracker
+
+from dataset_builder.engine import start_server
+from dataset_builder.errors import BuildError
 
 
 class QuietRun:
@@ -32,18 +37,50 @@ class QuietRun:
 class QuietLocal(QuietRun, LocalPipelineExecutor):
     """Processes of this machine, forked from a server that has our libraries loaded already."""
 
-    def run(self) -> Any:
-        """As datatrove's, without loading everything anew in every process of every stage."""
-        multiprocess.set_forkserver_preload(["dataset_builder.pipeline"])
-        # Ctrl-C reaches the whole process group; the first process alone answers it, the others
-        # inherit this mask and are ended by it
-        resource_tracker.ensure_running()  # first: starting it would lift the mask again
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            forkserver.ensure_running()
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        return super().run()
+    def run(self) -> None:
+        """As datatrove's, with processes that end with the stage and give their memory back.
+
+        The first failure ends the others. Raises BuildError when a process was killed.
+        """
+        start_server()
+        context = multiprocessing.get_context("forkserver")
+        with ProcessPoolExecutor(self.workers, context, _adopt, (self,)) as pool:
+            futures = [pool.submit(_run, rank) for rank in self.get_incomplete_ranks()]
+            try:
+                for future in as_completed(futures):
+                    future.result()
+            except BrokenProcessPool as error:
+                raise BuildError(
+                    "a worker process was ended from outside, most often for lack of memory; "
+                    "run again with fewer --workers (finished work is kept)"
+                ) from error
+            except BaseException:
+                for process in multiprocessing.active_children():
+                    process.terminate()  # else leaving the pool waits for tasks nobody wants now
+                raise
+            finally:
+                for future in futures:
+                    future.cancel()
+
+
+_stage: list[QuietLocal] = []  # what this worker process works for
+
+
+def _adopt(stage: QuietLocal) -> None:
+    _stage[:] = [stage]
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose first process was killed must not wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _run(rank: int) -> None:
+    _stage[0]._run_for_rank(rank)
 
 
 class QuietRay(QuietRun, RayPipelineExecutor):
