@@ -22,14 +22,17 @@ from dataset_builder.forget_rewrite import (
     add_hidden_rows,
     clean_work,
     hidden_row,
+    hide_file_names,
     hide_in_ledger,
     rewrite_shard,
 )
 from dataset_builder.forget_scope import Scope, hash_names, refused, resolve
+from dataset_builder.funnel import write_funnel
 from dataset_builder.manifest import CARD, read_manifest
 from dataset_builder.release_files import close_again, release_facts
 from dataset_builder.shards import DEFAULT_CONFIG, ReleaseFile, config_of
-from dataset_builder.tombstones import Target, Tombstones, load_tombstones
+from dataset_builder.tombstones import Target, Tombstones, load_tombstones, tombstone_digest
+from dataset_builder.workdir import state_text
 
 JOURNAL = "forget.json"
 
@@ -55,9 +58,12 @@ def forget(build_dir: Path, targets: Sequence[Target]) -> dict[str, Any]:
         if (release / path).is_file():
             files += rewrite_shard(build_dir, path, scope)
     hide_in_ledger(build_dir, scope, tombstones)
+    hide_file_names(build_dir, tombstones)
     facts = _counted(release_facts(manifest), release, files)
-    root = close_again(release, files, facts)
+    root = close_again(release, files, facts, tombstones.hidden_name)
     clean_work(build_dir, scope)
+    write_funnel(build_dir)
+    _renew_state(build_dir)
     (build_dir / "work" / JOURNAL).unlink(missing_ok=True)
     return {
         "samples": len(scope.posts & where.keys()),
@@ -69,6 +75,15 @@ def forget(build_dir: Path, targets: Sequence[Target]) -> dict[str, Any]:
         "removed": sorted(scope.posts),
         "removed_media": sorted(scope.media),
     }
+
+
+def _renew_state(build_dir: Path) -> None:
+    """The text stage's files now are what these tombstones leave: the next build may go on."""
+    path = build_dir / "work" / "state.json"
+    if path.is_file():
+        state = json.loads(path.read_text("utf-8"))
+        state["tombstones"] = tombstone_digest(build_dir)
+        write_atomic(path, state_text(state).encode())
 
 
 def refuse_forgotten(build_dir: Path, tombstones: Tombstones) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dataset_builder.atomic import atomic_file
+from dataset_builder.atomic import atomic_file, write_atomic
 from dataset_builder.blob import Blob
 from dataset_builder.forget_scope import Scope, record_stores
 from dataset_builder.sample_fields import JSON_FEATURES
@@ -65,14 +66,17 @@ def clean_work(build_dir: Path, scope: Scope) -> None:
     for store in record_stores(build_dir):
         for sha256 in scope.media:
             store.remove(sha256)
-        clean_verdicts(store.folder / "verdicts", scope.media)
+        clean_verdicts(store.folder / "verdicts", scope.media, scope.names)
     for path in sorted((work / "annotations").glob("*/*.parquet")):
         _filter(path, "sha256", scope.media)
+    for folder in (work / "parts", work / "spill", *(work / "logs").glob("*-[0-9a-f]*")):
+        shutil.rmtree(folder, ignore_errors=True)  # kept intermediate files and far tasks' plans
     text = work / "text"
     if (text / "authors.parquet").is_file():
         _filter(text / "authors.parquet", "id", scope.posts | scope.comments)
     _filter(text / "comments.parquet", "id", scope.comments)
     _filter(text / "posts.parquet", "id", scope.posts)
+    _rename_groups(text / "posts.parquet", scope.posts)
 
 
 def hide_in_ledger(build_dir: Path, scope: Scope, tombstones: Tombstones) -> None:
@@ -86,6 +90,35 @@ def hide_in_ledger(build_dir: Path, scope: Scope, tombstones: Tombstones) -> Non
         if path.name != LEDGER_NAME:
             hidden += _hide_rows(path, scope, tombstones)
     add_hidden_rows(folder, hidden)
+
+
+def hide_file_names(build_dir: Path, tombstones: Tombstones) -> None:
+    """Take forgotten ids out of names of input files: the quarantine's, and malformed rows' ids."""
+    for path in sorted((build_dir / "quarantine").glob("*.jsonl")):
+        text = path.read_text("utf-8")
+        lines = [json.loads(line) for line in text.splitlines()]
+        hidden = [{**line, "file": tombstones.hidden_name(line["file"])} for line in lines]
+        if hidden != lines:
+            path.unlink()
+            named = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in hidden)
+            write_atomic(path.with_name(tombstones.hidden_name(path.name)), named.encode())
+    for path in sorted((build_dir / "ledger").glob("text-read_*.parquet")):
+        table = pq.read_table(path)
+        bad = pc.equal(table.column("reason"), "malformed").fill_null(False)
+        if not pc.any(bad).as_py():
+            continue
+        at, ids = table.schema.get_field_index("id"), table.column("id").combine_chunks()
+        mask = pa.array(bad.to_pylist())
+        named = [_hidden_line(id, tombstones) for id in ids.filter(mask).to_pylist()]
+        hidden_ids = pc.replace_with_mask(ids, mask, pa.array(named, pa.string()))
+        with atomic_file(path) as file:
+            pq.write_table(table.set_column(at, "id", hidden_ids), file)
+
+
+def _hidden_line(id: str, tombstones: Tombstones) -> str:
+    """The ledger's `<file>:<line>` of a malformed line."""
+    name, _, line = id.rpartition(":")
+    return f"{tombstones.hidden_name(name)}:{line}"
 
 
 def add_hidden_rows(folder: Path, rows: list[dict[str, Any]]) -> None:
@@ -155,11 +188,27 @@ def _kept_members(
             yield member.name, member.size, blob.blocks()
 
 
-def clean_verdicts(folder: Path, media: set[str]) -> None:
+def clean_verdicts(folder: Path, media: set[str], names: Collection[str] = ()) -> None:
     """Chunks that name a forgotten file are examined again by the next build, without it."""
     for path in sorted(folder.glob("*.json")):
-        if any(sha256 in media for _, sha256 in json.loads(path.read_bytes())):
+        verdicts = json.loads(path.read_bytes())
+        if any(sha in media or Path(file).name.split(".")[0] in names for file, sha in verdicts):
             path.unlink()
+
+
+def _rename_groups(path: Path, gone: set[str]) -> None:
+    """Groups named after a forgotten post take the name of their smallest post left."""
+    table = pq.read_table(path)
+    groups, ids = table.column("group_key").to_pylist(), table.column("id").to_pylist()
+    smallest: dict[str, str] = {}
+    for group, post in zip(groups, ids, strict=True):
+        if group in gone:
+            smallest[group] = min(smallest.get(group, post), post)
+    if smallest:
+        named = pa.array([smallest.get(group, group) for group in groups], pa.string())
+        at = table.schema.get_field_index("group_key")
+        with atomic_file(path) as file:
+            pq.write_table(table.set_column(at, "group_key", named), file, compression="zstd")
 
 
 def _filter(path: Path, column: str, gone: set[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +29,7 @@ class Scope:
     comments: set[str] = field(default_factory=set)
     media: set[str] = field(default_factory=set)
     keys: set[str] = field(default_factory=set)  # names the ledger knows the files by
+    names: set[str] = field(default_factory=set)  # and names the files themselves may have
 
 
 def read_posts(build_dir: Path) -> list[dict[str, Any]]:
@@ -55,7 +57,7 @@ def read_authors(build_dir: Path) -> dict[tuple[str, str], str]:
 
 
 def hash_names(build_dir: Path, targets: Iterable[Target]) -> list[Target]:
-    """Targets with author names replaced by the build's keyed hash of them."""
+    """Targets as the tables name them: authors by the build's keyed hash, ids without t1_, t3_."""
     key_file = build_dir / "work" / "author.key"
     found = []
     for target in targets:
@@ -65,6 +67,9 @@ def hash_names(build_dir: Path, targets: Iterable[Target]) -> list[Target]:
             name = target.value.removeprefix("/").removeprefix("u/").lower()
             digest = hmac.new(key_file.read_bytes(), name.encode(), hashlib.sha256).hexdigest()
             found.append(Target("author", digest))
+        elif target.kind == "id":
+            plain = target.value.removeprefix("t1_")
+            found.append(Target("id", re.sub("^t3_", "reddit-", plain)))
         else:
             found.append(target)
     return found
@@ -142,6 +147,8 @@ def _fill_media(
     keys = {p["media_key"] or p["native_id"] for p in posts if p["id"] in scope.posts}
     used = {p["media_key"] or p["native_id"] for p in posts if p["id"] not in scope.posts}
     scope.keys = keys - used
+    gone = {name for p in posts if p["id"] in scope.posts for name in (p["id"], p["native_id"])}
+    scope.names = scope.keys | gone
 
 
 def _subset(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:

@@ -29,7 +29,12 @@ def _step(name: str, reasons: Sequence[str], image: int | None, video: int | Non
 # arXiv 2405.00942 sec. 2.1; "3.1 M + 2.0 M" is printed as excluded and read as what remains
 STEPS: dict[str, tuple[FunnelStep, ...]] = {
     "reddit": (
-        _step("read", ["malformed", "repeated", "other_subreddit", "bad_id"], None, None),
+        _step(
+            "read",
+            ["malformed", "repeated", "other_subreddit", "bad_id", "forgotten"],
+            None,
+            None,
+        ),
         _step("since 2015-02", ["no_date", "before_overlay_rule"], 3_100_000, 2_000_000),
         _step("2018-01 to 2022-01", ["before_window", "after_window"], 1_400_000, 1_100_000),
         _step(
@@ -43,7 +48,7 @@ STEPS: dict[str, tuple[FunnelStep, ...]] = {
         _step("hosted and available", ["gallery", "not_hosted"], 400_000, 80_000),
     ),
     "youtube": (
-        _step("read", ["malformed", "repeated", "bad_id"], None, 2_200_000),
+        _step("read", ["malformed", "repeated", "bad_id", "forgotten"], None, 2_200_000),
         _step(
             "2018 to 2023, listed channels",
             ["no_date", "before_window", "after_window", "channel_not_listed"],

@@ -131,7 +131,8 @@ def read_submissions(reading: Reading, task: int, source: Source) -> None:
     posts = reddit.submissions_sql(reading.settings, reading.key)
     with _Task(reading, "read_posts", task, "post") as job:
         for _ in job.chunks(source, reddit.SUBMISSION_FIELDS):
-            job.out.write(f"SELECT {POST_NAMES} FROM ({posts} WHERE {ours})", "posts", "id")
+            read = job.ledger.refusal.posts(f"SELECT {POST_NAMES} FROM ({posts} WHERE {ours})")
+            job.out.write(read, "posts", "id")
             job.ledger.add(_other_subreddits("post", "'reddit-' || id", ours))
 
 
@@ -147,9 +148,10 @@ def read_comments(reading: Reading, task: int, source: Source, verdicts: Sequenc
         known = parquet(verdicts, pa.schema([(n, pa.string()) for n in VERDICT_COLUMNS]))
         job.con.execute(f"CREATE TABLE verdict AS SELECT * FROM {known} WHERE source = 'reddit'")
         for _ in job.chunks(source, reddit.COMMENT_FIELDS):
+            read = job.ledger.refusal.comments(f"{reddit.comments_sql()} WHERE {ours}", author)
             job.con.execute(
                 "CREATE OR REPLACE TEMP TABLE staged AS SELECT staged.*, verdict.reason, "
-                f"verdict.target, verdict.media_type FROM ({reddit.comments_sql()} WHERE {ours}) "
+                f"verdict.target, verdict.media_type FROM ({read}) "
                 "staged LEFT JOIN verdict ON staged.post_id = verdict.id"
             )
             job.out.write(
@@ -222,6 +224,7 @@ class _Task:
         try:
             if error is None:
                 self.ledger.close()
+                self.ledger.refusal.save(self.folder)
                 (self.folder / COUNTS).write_text(json.dumps(self.items), encoding="utf-8")
                 publish(self.folder, self.final)
         finally:
@@ -252,7 +255,8 @@ class _Task:
         ):
             if items:
                 self.con.register("rows", pa.Table.from_pylist(items, schema=schema))
-                self.out.write("SELECT * FROM rows", f"{kind}s", key)
+                allowed = getattr(self.ledger.refusal, f"{kind}s")
+                self.out.write(allowed("SELECT * FROM rows"), f"{kind}s", key)
                 self.con.unregister("rows")
                 self.items[kind] += len(items)
                 items.clear()

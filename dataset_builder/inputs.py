@@ -12,6 +12,7 @@ from tqdm import tqdm
 from dataset_builder.errors import UsageError
 from dataset_builder.ingest import Source
 from dataset_builder.schema import InputDigest
+from dataset_builder.tombstones import load_tombstones
 from dataset_builder.workdir import Layout, write_text
 
 SMALL = 4 << 20  # info.json files come by the million: small ones share a reading task
@@ -112,12 +113,14 @@ class _Cache:
     def __init__(self, layout: Layout | None) -> None:
         self.file = layout.work / "inputs.json" if layout else None
         self.known: dict[str, str] = {}
+        self.tombstones = load_tombstones(layout.root) if layout else None
         if self.file and self.file.exists():
             self.known = json.loads(self.file.read_text(encoding="utf-8"))
 
     def digest(self, role: str, file: Path, bar: "tqdm[None]") -> InputDigest:
         status = file.stat()
-        key = f"{file.resolve()}:{status.st_size}:{status.st_mtime_ns}"
+        identity = f"{file.resolve()}:{status.st_size}:{status.st_mtime_ns}"
+        key = hashlib.sha256(identity.encode()).hexdigest()  # a path may hold a forgotten id
         if key not in self.known:
             found = hashlib.sha256()
             with file.open("rb") as handle:
@@ -127,7 +130,8 @@ class _Cache:
             self.known[key] = found.hexdigest()
         else:
             bar.update(status.st_size)
-        return InputDigest(role, file.name, status.st_size, self.known[key])
+        name = self.tombstones.hidden_name(file.name) if self.tombstones else file.name
+        return InputDigest(role, name, status.st_size, self.known[key])
 
     def save(self) -> None:
         if self.file:

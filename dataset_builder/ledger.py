@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from dataset_builder.errors import BuildError
+from dataset_builder.refusal import Refusal
 from dataset_builder.schema import LEDGER
 from dataset_builder.workdir import Layout, copy, parquet
 
@@ -27,6 +28,7 @@ class LedgerWriter:
             "CREATE TABLE ledger (stage VARCHAR, kind VARCHAR, id VARCHAR, source VARCHAR, "
             "media_type VARCHAR, kept BOOLEAN, reason VARCHAR, value VARCHAR)"
         )
+        self.refusal = Refusal(con, layout, settled=not name.startswith("text-read_posts"))
 
     def add(self, select: str) -> None:
         """Add the rows of a query with LEDGER's columns."""
@@ -40,7 +42,8 @@ class LedgerWriter:
 
     def close(self) -> None:
         """Write the part; an empty one too, so that a rerun never leaves an older part behind."""
-        copy(self.con, f"SELECT {COLUMNS} FROM ledger ORDER BY ALL", self.path)
+        rows = self.refusal.hidden("ledger")
+        copy(self.con, f"SELECT {COLUMNS} FROM {rows} ORDER BY ALL", self.path)
 
 
 def table(root: Path) -> str:

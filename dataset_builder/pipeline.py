@@ -4,7 +4,6 @@ read posts -> post rules -> duplicates -> read comments -> comment rules -> merg
 shards (`finish`) -> funnel. Every stage resumes from what is on disk.
 """
 
-import json
 import secrets
 import shutil
 import time
@@ -30,11 +29,13 @@ from dataset_builder.ingest import (
 from dataset_builder.inputs import Inputs, find_files, find_inputs
 from dataset_builder.manifest import code_identity
 from dataset_builder.merge import merge
+from dataset_builder.refusal import adopt_tombstones
 from dataset_builder.select_comments import count_candidates, select_comments
 from dataset_builder.select_posts import final_verdicts, find_duplicates, select_posts
 from dataset_builder.settings import Settings
 from dataset_builder.streams import window_bytes
-from dataset_builder.workdir import Layout, write_text
+from dataset_builder.tombstones import tombstone_digest
+from dataset_builder.workdir import Layout, state_text, write_text
 
 PARTITION_BYTES = 12 << 20
 MAX_PARTITIONS = 1024
@@ -62,6 +63,7 @@ def build(request: Request, settings: Settings) -> dict[str, Any]:
     # a wrong path is found before anything is written
     find_files(request.submissions, request.comments, request.youtube, request.channels)
     with exclusive(layout):
+        adopt_tombstones(layout, settings.build.tombstones)
         inputs = _inputs(layout, request)
         reading = _prepare(layout, inputs, settings, request.workers)
         seconds = _text_stages(reading, inputs, request.workers)
@@ -92,6 +94,7 @@ def build_text(request: Request, settings: Settings) -> dict[str, float]:
     """The text stages alone, without a release; returns the seconds of each."""
     layout = Layout(request.out.absolute())
     with exclusive(layout):
+        adopt_tombstones(layout, settings.build.tombstones)
         inputs = _inputs(layout, request)
         reading = _prepare(layout, inputs, settings, request.workers)
         return _text_stages(reading, inputs, request.workers)
@@ -150,8 +153,9 @@ def _prepare(layout: Layout, inputs: Inputs, settings: Settings, workers: int) -
         "vocabularies": vocabulary.versions(),
         # files of another version of the code must not be mixed with ours
         "code": code_identity(),
+        "tombstones": tombstone_digest(layout.root),
     }
-    text = json.dumps(state, indent=1, sort_keys=True) + "\n"
+    text = state_text(state)
     file = layout.work / "state.json"
     if not file.exists() or file.read_text(encoding="utf-8") != text:
         # first: a kill while folders go must not leave a state that vouches for them

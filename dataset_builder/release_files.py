@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,10 +68,19 @@ def close_release(
     return root
 
 
-def close_again(release: Path, files: Sequence[ReleaseFile], facts: CardFacts) -> str:
-    """Write card and manifest of a release whose data files are now `files`; inputs stay."""
+def close_again(
+    release: Path,
+    files: Sequence[ReleaseFile],
+    facts: CardFacts,
+    name: Callable[[str], str] = str,
+) -> str:
+    """Write card and manifest of a release whose data files are now `files`.
+
+    Inputs stay, each under what `name` makes of its name.
+    """
     old = read_manifest(release)
-    return close_release(files, release, facts, old["inputs"], old["settings"])
+    inputs = [{**entry, "name": name(entry["name"])} for entry in old["inputs"]]
+    return close_release(files, release, facts, inputs, old["settings"])
 
 
 def release_facts(manifest: Mapping[str, Any]) -> CardFacts:

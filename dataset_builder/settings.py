@@ -27,6 +27,7 @@ MACHINE = frozenset(
         "partitions",
         "slurm_partition",
         "slurm_time",
+        "tombstones",
     )
 )
 

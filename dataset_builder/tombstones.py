@@ -25,6 +25,7 @@ KINDS = ("id", "url", "author", "media", "phash")
 HEX64, HEX16 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{16}")
 YOUTUBE_HOSTS = frozenset({"youtube.com", "youtu.be", "youtube-nocookie.com"})
 TAIL = 16
+YOUTUBE_ID = 11
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Tombstones:
 
     salt: str
     entries: dict[str, set[str]] = field(default_factory=lambda: {kind: set() for kind in KINDS})
+    key: str | None = None  # fingerprint of the author key that `author` entries were made with
 
     def __bool__(self) -> bool:
         return any(self.entries.values())
@@ -60,6 +62,7 @@ class Tombstones:
         urls = [canonical_url(post.get(key)) for key in ("url", "permalink")]
         return (
             self.refuses("id", post["id"])
+            or self.refuses("id", post.get("native_id"))
             or self.refuses("author", author)
             or any(self.refuses("url", url) for url in urls)
         )
@@ -83,21 +86,36 @@ class Tombstones:
         """What the ledger shows instead of the id of something forgotten."""
         return f"forgotten-{self.digest(kind, value)[:TAIL]}"
 
+    def hidden_name(self, name: str) -> str:
+        """A file's name, or what stands for it where a forgotten id is part of it.
+
+        yt-dlp names files `Title [ID].info.json`, older ones `Title-ID.info.json`.
+        """
+        words = re.findall(r"[0-9A-Za-z_-]+", name)
+        parts = {part for word in words for part in (word, word[-YOUTUBE_ID:])}
+        named = (f"{source}{part}" for part in parts for source in ("", "reddit-", "youtube-"))
+        if any(self.refuses("id", id) for id in named):
+            return self.hidden_id("file", name) + "".join(Path(name).suffixes[-2:])
+        return name
+
     def save(self, build_dir: Path) -> None:
-        lines = [{"salt": self.salt}]
+        if self.entries["author"] and self.key is None:
+            self.key = key_fingerprint(build_dir)
+        first = {"salt": self.salt, **({"key": self.key} if self.key else {})}
+        lines = [first]
         lines += [{"kind": k, "hash": h} for k in KINDS for h in self.hashes(k)]
         text = "".join(json.dumps(line) + "\n" for line in lines)
         write_atomic(build_dir / NAME, text.encode())
 
 
-def load_tombstones(build_dir: Path) -> Tombstones:
+def load_tombstones(build_dir: Path, name: str = NAME) -> Tombstones:
     """The tombstones of a build folder; a fresh salt where there are none yet."""
-    path = build_dir / NAME
+    path = build_dir / name
     if not path.is_file():
         return Tombstones(secrets.token_hex(16))
     try:
         first, *rest = (json.loads(line) for line in path.read_text("utf-8").splitlines())
-        found = Tombstones(first["salt"])
+        found = Tombstones(first["salt"], key=first.get("key"))
         for line in rest:
             found.entries[line["kind"]].add(line["hash"])
     except (ValueError, KeyError) as error:
@@ -105,6 +123,20 @@ def load_tombstones(build_dir: Path) -> Tombstones:
             f"{path} is damaged ({error}); restore it: without it forgotten items would come back"
         ) from error
     return found
+
+
+def key_fingerprint(build_dir: Path) -> str | None:
+    """What tells one author key from another without giving it away; None where there is none."""
+    path = build_dir / "work" / "author.key"
+    if not path.is_file():
+        return None
+    return hashlib.sha256(b"fingerprint of " + path.read_bytes()).hexdigest()[:TAIL]
+
+
+def tombstone_digest(build_dir: Path) -> str | None:
+    """SHA-256 of the tombstone file: another one makes another text stage."""
+    path = build_dir / NAME
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else None
 
 
 def read_targets(path: Path) -> list[Target]:

@@ -1,11 +1,13 @@
 """Where a build keeps its files, and the one way files come into being: whole or not at all."""
 
+import json
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -95,6 +97,11 @@ def write_text(path: Path, text: str) -> None:
     name = temporary(path)
     name.write_text(text, encoding="utf-8", newline="\n")
     publish(name, path)
+
+
+def state_text(state: Mapping[str, Any]) -> str:
+    """The content of work/state.json, by which a build knows its own files again."""
+    return json.dumps(state, indent=1, sort_keys=True) + "\n"
 
 
 def write_table(path: Path, table: pa.Table) -> None:
