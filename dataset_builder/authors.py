@@ -44,7 +44,8 @@ def parse(record: Mapping[str, Any], settings: Settings, rows: Rows) -> None:
         "media_key": video.group(1) if video and "youtu" in url else native,
         "subreddit": subreddit or None,
         "host": _host(url),
-        "permalink": "https://www.reddit.com" + urlsplit(permalink).path if permalink else None,
+        # without the words of the title, which may hold anything
+        "permalink": f"https://www.reddit.com/r/{subreddit or 'all'}/comments/{native}/",
         "title": mend(str(record.get("title") or "")),
         "num_comments": count if isinstance(count, int) else None,
         "gallery": "/gallery/" in url,

@@ -175,7 +175,9 @@ def _other_subreddits(kind: str, id: str, ours: str) -> str:
     return (
         f"SELECT 'read' AS stage, '{kind}' AS kind, {id} AS id, 'reddit' AS source, "
         "NULL AS media_type, false AS kept, 'other_subreddit' AS reason, "
-        f"lower(subreddit) AS value FROM raw WHERE NOT {ours}"
+        # the subreddit u_NAME is its owner's profile
+        "CASE WHEN subreddit ILIKE 'u\\_%' ESCAPE '\\' THEN 'a profile' "
+        f"ELSE lower(subreddit) END AS value FROM raw WHERE NOT {ours}"
     )
 
 

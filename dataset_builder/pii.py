@@ -8,6 +8,7 @@ looks like a phone number.
 import re
 from collections import Counter
 from collections.abc import Callable
+from urllib.parse import urlsplit, urlunsplit
 
 PLACEHOLDERS = {
     "url": "[URL]",
@@ -18,14 +19,20 @@ PLACEHOLDERS = {
     "phone": "[PHONE]",
 }
 
+_AT = "@\uff20\ufe6b"  # with its full-width and small forms
+
 # A text without any of these holds nothing to replace (RE2 and `re` alike).
-PII_GATE = r"@|://|(?i:\bwww\.)|(?i:\bu/)|[0-9][^0-9A-Za-z]{0,3}[0-9]|:[0-9A-Fa-f]*:|(?i:[\[(](?:at|dot)[\])])"
+PII_GATE = (
+    rf"[{_AT}]|://|(?i:\bwww\.)|(?i:\bu/)|[0-9][^0-9A-Za-z]{{0,3}}[0-9]|:[0-9A-Fa-f]*:"
+    r"|(?i:[\[(](?:at|dot)[\])])|(?i:\bat [a-z0-9-]+ dot [a-z])|(?i:\.[a-z]{2,24}/)"
+)
 
 _SECRET = (
     r"(?:access_?token|auth(?:_?(?:token|key))?|token|api_?key|key|sig(?:nature)?|secret|session"
     r"(?:_?id)?|sid|sso|jwt|password|passwd|pwd|code|invite|x-amz-[a-z-]+|x-goog-[a-z-]+|hash|"
     r"e?mail|user(?:name|_?id)?|otp|ticket|nonce|state|fbclid|gclid|igshid|mc_eid)"
 )
+_SECRET_NAME = re.compile(rf"(?i)(?:^|[&;]){_SECRET}=")
 _URL_SECRET = re.compile(
     r"\b(?i:[a-z][a-z0-9+.-]{1,12}://|www\.)(?:"
     r"[^\s/@?#<>\"']{1,200}@[^\s<>\"']+"  # user:password@host
@@ -33,16 +40,29 @@ _URL_SECRET = re.compile(
     # a path segment like a key: a JSON web token, a long hash, or long with digit and both cases
     r"|[^\s<>\"']{0,300}/(?:eyJ[\w-]{10,}|[0-9a-f]{40,}|(?=\w*\d)(?=\w*[A-Z])"
     r"(?=\w*[a-z])\w{28,})[^\s<>\"']*)"
+    # without a scheme
+    rf"|(?<![\w@./-])(?:[\w-]{{1,63}}\.){{1,6}}[A-Za-z]{{2,24}}/[^\s?#<>\"']{{0,500}}\?"
+    rf"(?:[^\s<>\"']{{0,500}}[&;])?(?i:{_SECRET})=[^\s<>\"']+"
+    # addresses that are themselves the key: web hooks and invitations
+    r"|(?:\b(?i:https?)://)?(?<![\w@.-])(?i:hooks\.slack\.com/services/|t\.me/(?:joinchat/|\+)"
+    r"|discord\.gg/|discord(?:app)?\.com/(?:invite|api/webhooks)/|chat\.whatsapp\.com/)[\w/+-]{4,}"
 )
 _DOT = r"\s?(?:\.|\[dot\]|\(dot\))\s?"
 _EMAIL = re.compile(
-    r"(?i)(?<![\w.+%-])[\w.+%'-]{1,64}\s?(?:@|\[at\]|\(at\))"
+    rf"(?i)(?<![\w.+%-])[\w.+%'-]{{1,64}}\s?(?:[{_AT}]|\[at\]|\(at\))"
     rf"\s?(?:[\w-]{{1,63}}{_DOT}){{1,6}}[a-z]{{2,24}}(?![\w-])"
     # spelled out: only with an ending that is one, because "at the [dot] on" is a sentence
     r"|(?<![\w.+%-])[\w.+%'-]{1,64}\s+at\s+(?:[\w-]{1,63}\s?(?:\[dot\]|\(dot\))\s?){1,6}"
     r"(?:com|org|net|edu|gov|info|io|co|me|us|uk|de|fr|es|it|nl|ca|au|in|jp|ru|br|example)\b"
+    r"|(?<![\w.+%-])[\w.+%'-]{1,64} at (?:gmail|googlemail|yahoo|ymail|hotmail|outlook|icloud|aol|"
+    r"proton(?:mail)?|gmx|live|msn|mail|zoho|yandex) dot (?:com|org|net|de|fr|ru)\b"
 )
 _CARD = re.compile(r"(?<![\w.,/-])(?:\d[ -]?){12,18}\d(?![\w-]|[.,]\d)")
+_CARD_START = re.compile(
+    r"4|5[1-5]|2[2-7]|3[47]|6(?:011|5|4[4-9])|35"  # Visa, Mastercard, Amex, Discover, JCB
+    r"|3(?:0[0-5]|[689])\d{11,12}$"  # Diners
+    r"|62|(?:5018|5020|5038|5893|6304|6759|676[123])"  # UnionPay, Maestro
+)
 _IPV4 = re.compile(
     r"(?<![\w.-])(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(?:25[0-5]|2[0-4]\d|1?\d?\d)"
     r"(?![\w-]|\.\d)"
@@ -56,9 +76,19 @@ _IPV6 = re.compile(
     r"|(?=(?:[0-9a-f:]*\d|[0-9a-f:]{9}))(?:[0-9a-f]{1,4}:){1,6}:(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,5})?"
     r"|::(?:ffff:)?(?:[0-9a-f]{1,4}:){1,5}[0-9a-f]{1,4})(?![\w:])"
 )
+# the first part of such a path is a person, unless it is one of the site's own words
+_PROFILE = (
+    r"(?i:(?:(?:www|old|new|m|np)\.)?reddit\.com/u(?:ser)?/"
+    r"|(?:(?:www|mobile|m)\.)?(?:twitter|x|instagram|facebook)\.com/(?!(?:i|p|home|search|explore|"
+    r"hashtag|intent|share|sharer|login|settings|tos|privacy|about|reel|reels|stories|tv|watch|"
+    r"groups|events|photo|photos|marketplace|gaming|help|policies|pages|hashtags|video)\b)"
+    r"|(?:(?:www|m)\.)?(?:tiktok|youtube)\.com/@|(?:www\.)?linkedin\.com/in/"
+    r"|(?:www\.)?snapchat\.com/add/|t\.me/)"
+)
 _HANDLE = re.compile(
-    r"(?<![\w/.])/?[uU]/[A-Za-z0-9_-]{3,20}(?![\w/-])"
-    r"|(?<![\w.+/@&])@(?=[\w.-]*[A-Za-z])[A-Za-z0-9_](?:[\w.-]{0,28}[\w-])?(?![\w@]|\.\w)"
+    rf"(?:\bhttps?://)?(?<![\w@.-]){_PROFILE}[\w.%-]{{2,64}}(?:/[^\s<>\"')\]]*)?"
+    r"|(?<![\w/.])/?[uU]/[A-Za-z0-9_-]{3,20}(?![\w/-])"
+    rf"|(?<![\w+/@&])(?<!\w\.)[{_AT}](?=[\w.-]*[^\W\d_])\w(?:[\w.-]{{0,28}}[\w-])?(?![\w@]|\.\w)"
 )
 _SEPARATOR = r"[ .\-\u2010-\u2013]?"
 _PHONE = re.compile(
@@ -72,6 +102,9 @@ _PHONE = re.compile(
     rf"|(?<![\w+.,/=#$€£:-])\(?0[1-9]\d{{0,4}}\)?[ /-]\d{{2,4}}(?:[ -]\d{{2,4}}){{1,4}}"
     rf"(?![\w%-]|[.,]\d)"
     rf"|(?<![\w+.,/=#$€£:-])\(?0[1-9]\d{{1,4}}\)?[ /-]\d{{5,8}}(?![\w%-]|[.,]\d)"
+    # 06.12.34.56.78 and (0)20 7946 0958
+    rf"|(?<![\w+.,/=#$€£:-])0[1-9](?:\.\d\d){{4}}(?![\w%-]|[.,]\d)"
+    rf"|(?<![\w+.,/=#$€£:-])\(0\)[ -]?\d{{2,4}}(?:[ -]\d{{3,4}}){{1,2}}(?![\w%-]|[.,]\d)"
     # India: 98765 43210 or 098765 43210
     rf"|(?<![\w+.,/=#$€£:-])0?[6-9]\d{{4}}[ -]\d{{5}}(?![\w%-]|[.,]\d)"
 )
@@ -91,18 +124,42 @@ def scrub(text: str, found: Counter[str]) -> str:
 
         return replace
 
-    if "://" in text or "www." in text.lower():
+    if "/" in text or "www." in text.lower():
         text = _URL_SECRET.sub(put("url"), text)
-    if "@" in text or "at" in text.lower():
+    if any(sign in text for sign in _AT) or "at" in text.lower():
         text = _EMAIL.sub(put("email"), text)
     if any(map(str.isdigit, text)):
         text = _cards(text, found)
         text = _ips(text, found)
     elif "::" in text:
         text = _ips(text, found)
-    if "@" in text or "/" in text:
+    if "/" in text or any(sign in text for sign in _AT):
         text = _HANDLE.sub(put("handle"), text)
     return _phones(text, found)
+
+
+def scrub_url(url: str, found: Counter[str]) -> str:
+    """A post's address without what names a person or opens an account.
+
+    Long names of files stay, because they are the address. Reddit signs its previews for
+    everyone, so theirs keep their query.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        found["url"] += 1
+        return PLACEHOLDERS["url"]
+    netloc = parts.netloc.rpartition("@")[2]
+    query = parts.query
+    if not host.endswith("preview.redd.it"):
+        query = "&".join(item for item in query.split("&") if not _SECRET_NAME.match(item))
+    fragment = "" if _SECRET_NAME.search(parts.fragment) else parts.fragment
+    clean = urlunsplit((parts.scheme, netloc, parts.path, query, fragment))
+    clean = _HANDLE.sub(PLACEHOLDERS["handle"], _EMAIL.sub(PLACEHOLDERS["email"], clean))
+    if clean != urlunsplit(parts):
+        found["url"] += 1
+    return clean
 
 
 def _cards(text: str, found: Counter[str]) -> str:
@@ -117,8 +174,8 @@ def _cards(text: str, found: Counter[str]) -> str:
 
 
 def _is_card(digits: str) -> bool:
-    """Luhn's sum over a number that starts as Visa, Mastercard, Amex, Discover or JCB do."""
-    if not re.match(r"4|5[1-5]|2[2-7]|3[47]|6(?:011|5|4[4-9])|35", digits):
+    """Luhn's sum over a number that starts as one of a card company does."""
+    if not _CARD_START.match(digits):
         return False
     total = 0
     for index, char in enumerate(reversed(digits)):

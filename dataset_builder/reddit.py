@@ -20,8 +20,8 @@ from dataset_builder.vocabulary import (
 from dataset_builder.workdir import sql_type
 
 SUBMISSION_FIELDS = (
-    "id", "name", "subreddit", "author", "title", "url", "permalink", "selftext", "created_utc",
-    "score", "upvote_ratio", "num_comments", "over_18", "is_self", "is_gallery", "gallery_data",
+    "id", "name", "subreddit", "author", "title", "url", "selftext", "created_utc", "score",
+    "upvote_ratio", "num_comments", "over_18", "is_self", "is_gallery", "gallery_data",
     "media_metadata", "media", "preview", "removed_by_category", "banned_by", "link_flair_text",
     "retrieved_on",
 )  # fmt: skip
@@ -31,7 +31,7 @@ COMMENT_FIELDS = (
 )  # fmt: skip
 
 YOUTUBE_ID = (
-    r"(?i:^https?://(?:www\.|m\.|music\.)?(?:youtube(?:-nocookie)?\.com/"
+    r"(?i:^https?://(?:www\.|m\.|music\.|gaming\.)?(?:youtube(?:-nocookie)?\.com/"
     r"(?:.*[?&]v=|.*v%3D|embed/|shorts/|live/|v/)|youtu\.be/))([0-9A-Za-z_-]{11})"
 )
 
@@ -63,10 +63,11 @@ def clean_url(url: str) -> str:
 
 
 def number(column: str) -> str:
-    """SQL: a text column as BIGINT; "12", "12.0" and " 12 " alike, anything else null."""
-    return (
-        f"coalesce(try_cast({column} AS BIGINT), try_cast(try_cast({column} AS DOUBLE) AS BIGINT))"
-    )
+    """SQL: a text column as BIGINT; "12", "12.9" and " 12 " alike, anything else null.
+
+    Rounded down: a moment before midnight is still that day.
+    """
+    return f"try_cast(floor(try_cast({column} AS DOUBLE)) AS BIGINT)"
 
 
 def truth(column: str) -> str:
@@ -125,7 +126,10 @@ def wanted(settings: Settings, unknown: bool) -> str:
 
 
 def submissions_sql(settings: Settings, key: bytes) -> str:
-    """SELECT over `raw` (SUBMISSION_FIELDS as text) that gives staged posts."""
+    """SELECT over `raw` (SUBMISSION_FIELDS as text) that gives staged posts.
+
+    The permalink is made anew: the dump's repeats the title, or names the author of a profile.
+    """
     native = "coalesce(id, regexp_replace(name, '^t3_', ''))"
     url = clean_url("url")
     if settings.reddit.galleries == "first":
@@ -135,7 +139,8 @@ def submissions_sql(settings: Settings, key: bytes) -> str:
     SELECT 'reddit-' || {native} AS id, 'reddit' AS source, {_media_type(settings)} AS media_type,
       {native} AS native_id, {url} AS url, coalesce({youtube_id(url)}, {native}) AS media_key,
       lower(subreddit) AS subreddit, {host_of(url)} AS host,
-      'https://www.reddit.com' || coalesce(permalink, '/comments/' || {native} || '/') AS permalink,
+      'https://www.reddit.com/r/' || lower(subreddit) || '/comments/' || {native} || '/'
+        AS permalink,
       title, NULL::VARCHAR AS description, NULL::VARCHAR AS channel, NULL::VARCHAR AS channel_id,
       NULL::VARCHAR AS brand, {number("created_utc")} AS created,
       try_cast(json_extract(try_cast(media AS JSON), '$.reddit_video.duration') AS DOUBLE)
@@ -181,7 +186,8 @@ def _post_nsfw() -> str:
 def _post_deleted() -> str:
     return (
         "CASE WHEN author = '[deleted]' THEN 'author' "
-        "WHEN removed_by_category IS NOT NULL THEN 'removed by ' || removed_by_category "
+        "WHEN removed_by_category IS NOT NULL THEN 'removed by ' || "
+        "regexp_extract(lower(removed_by_category), '^[a-z_]+$') "  # a category, never a name
         "WHEN banned_by IS NOT NULL AND lower(banned_by) <> 'false' THEN 'banned' "
         f"WHEN {deleted_text('title')} OR {deleted_text('selftext')} THEN 'text' END"
     )

@@ -6,6 +6,7 @@ ledger rows for everything dropped. What is kept gets its row from the media sta
 
 import json
 from collections import Counter
+from collections.abc import Callable
 
 import duckdb
 import pyarrow as pa
@@ -15,7 +16,7 @@ from dataset_builder.dedup import near_duplicates
 from dataset_builder.idf import corpus_idf, count_tokens
 from dataset_builder.ingest import Reading, staged_files
 from dataset_builder.ledger import LedgerWriter
-from dataset_builder.pii import PII_GATE, scrub
+from dataset_builder.pii import PII_GATE, scrub, scrub_url
 from dataset_builder.reddit import quote
 from dataset_builder.select_posts import clean, final_verdicts
 from dataset_builder.staging import STAGED_COMMENTS, STAGED_POSTS
@@ -38,8 +39,9 @@ def select_comments(reading: Reading, part: int) -> None:
     _late(con, reading, ledger)
     _top(con, reading, ledger)
     if reading.settings.privacy.placeholders:
-        for column in ("title", "description", "asr"):
+        for column in ("title", "description", "asr", "channel", "brand"):
             scrub_column(con, "post", "id", column, found)
+        scrub_column(con, "post", "id", "url", found, scrub_url)
     folder = layout.parts / "selected"
     names = ", ".join(f'"{name}"' for name in STAGED_POSTS.names)
     copy(con, f"SELECT {names} FROM post ORDER BY id", folder / f"posts-{part:05d}.parquet")
@@ -172,13 +174,18 @@ def _report(ledger: LedgerWriter, table: str) -> None:
 
 
 def scrub_column(
-    con: duckdb.DuckDBPyConnection, table: str, key: str, column: str, found: Counter[str]
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    key: str,
+    column: str,
+    found: Counter[str],
+    clean: Callable[[str, Counter[str]], str] = scrub,
 ) -> None:
     """Replace personal data in a text column in place; `found` counts it per class."""
     gate = f"regexp_matches({column}, {quote(PII_GATE)})"
     rows = con.sql(f"SELECT {key} AS k, {column} AS t FROM {table} WHERE {gate}").to_arrow_table()
     before = rows["t"].to_pylist()
-    after = [scrub(text, found) for text in before]
+    after = [clean(text, found) for text in before]
     changed = [index for index, text in enumerate(before) if text != after[index]]
     if not changed:
         return

@@ -27,7 +27,10 @@ def email(draw):
     name = draw.choice(WORDS) + draw.choice(["", ".", "_", "+", "-"]) + draw.choice(WORDS)
     host = draw.choice(WORDS) + draw.choice(["", "-mail", "1"])
     end = draw.choice(["com", "org", "co.uk", "de", "io", "example"])
-    shape = draw.choice(["{}@{}.{}", "{}@{}.{}", "{}@{}.{}", "{} [at] {}.{}", "{} at {} [dot] {}"])
+    shapes = ["{}@{}.{}", "{}@{}.{}", "{}@{}.{}", "{} [at] {}.{}", "{} at {} [dot] {}"]
+    shape = draw.choice([*shapes, "{}\uff20{}.{}"])
+    if draw.random() < 0.05:
+        return f"{name} at gmail dot com"
     return shape.format(name, host, end.replace(".", " [dot] ") if "[dot]" in shape else end)
 
 
@@ -46,6 +49,9 @@ def url(draw):
             f"https://{host}/share?email=tom%40{host}",
             f"www.{host}/login?password={secret[:8]}",
             f"https://{host}/jwt/eyJhbGciOiJIUzI1NiJ9.{secret}",
+            f"{host}/login?password={secret[:8]}",
+            f"https://hooks.slack.com/services/T{digits(draw, 8)}/B{digits(draw, 8)}/{secret[:24]}",
+            f"https://t.me/joinchat/{secret[:16]}",
         ]
     )
 
@@ -53,8 +59,10 @@ def url(draw):
 def handle(draw):
     name = draw.choice(WORDS) + draw.choice(["", "_", "-"]) + draw.choice(WORDS)
     name += draw.choice(["", digits(draw, 2)])
-    shape = draw.choice(["u/{}", "/u/{}", "@{}", "U/{}", "@{}"])
-    return shape.format(name[:20].replace("-", "_") if shape == "@{}" else name[:20])
+    shapes = ["u/{}", "/u/{}", "@{}", "U/{}", "@{}", "https://www.reddit.com/user/{}"]
+    shapes += ["old.reddit.com/u/{}", "https://twitter.com/{}", "instagram.com/{}", "\uff20{}"]
+    shape = draw.choice(shapes)
+    return shape.format(name[:20] if "u" in shape.lower() else name[:20].replace("-", "_"))
 
 
 def phone(draw):
@@ -73,6 +81,8 @@ def phone(draw):
             f"+49 30 23125{digits(draw, 3)}",
             f"+33 6 39 98 {digits(draw, 2)} {digits(draw, 2)}",
             f"06 39 98 {digits(draw, 2)} {digits(draw, 2)}",
+            f"06.39.98.{digits(draw, 2)}.{digits(draw, 2)}",
+            f"(0)20 7946 0{digits(draw, 3)}",
             f"+91 98765 {digits(draw, 5)}",
             f"98765 {digits(draw, 5)}",
             f"+91-9876{digits(draw, 6)}",
@@ -144,6 +154,11 @@ def look_alike(draw):
             f"https://i.redd.it/{draw.choice(WORDS)}{number}.jpg",
             f"https://www.youtube.com/watch?v={draw.choice(WORDS)}{digits(draw, 6)}",
             f"http://example.com/page?id={number}&page=2",
+            f"instagram.com/p/{draw.choice(WORDS)}{number}",
+            f"twitter.com/search?q={draw.choice(WORDS)}",
+            f"look at the {draw.choice(WORDS)} dot com bubble",
+            f"look at {draw.choice(WORDS)} dot com",
+            f"end of a sentence.@ {number}",
             f"pi is 3.14159265{digits(draw, 4)}",
             f"the years 1939-1945 and 19{digits(draw, 2)}-20{digits(draw, 2)}",
             f"ISBN 978-3-16-14841{digits(draw, 1)}-0",

@@ -88,6 +88,39 @@ def test_keyed_authors_of_what_was_kept(out):
     assert not list((out / "release").rglob("*author*"))
 
 
+SECRETS = ("tom.lee", "hunter2", "S3CRET", "4155552671", "a@b.example", "JohnDoe", "johndoe")
+
+
+def test_nothing_personal_in_any_byte_of_the_output(tmp_path):
+    """Through every field that a person's name or number can come in by."""
+    texts = ("the river runs below the bridge", "an old lamp stands on a wall")
+    talk = [
+        comment(f"t{n}{post}", post, text)
+        for post in ("pa", "pb", "pc")
+        for n, text in enumerate(texts)
+    ]
+    posts = [
+        submission("pa", title="Call 415-555-2671 or a@b.example", author="JohnDoe",
+                   permalink="/r/pics/comments/pa/call_4155552671_or_abexample/"),
+        submission("pb", url="https://tom.lee:hunter2@i.redd.it/pb.jpg",
+                   permalink="/user/JohnDoe/comments/pb/x/"),
+        submission("pc", url="https://i.redd.it/pc.jpg?a=1&token=S3CRET"),
+        submission("pd", subreddit="u_JohnDoe"),
+        submission("pe", removed_by_category="u/JohnDoe"),
+    ]  # fmt: skip
+    assert run(tmp_path, posts, talk) == 0
+    kept = pq.read_table(tmp_path / "out/release/metadata").to_pylist()
+    assert {row["id"]: row["permalink"] for row in kept} == {
+        f"reddit-{id}": f"https://www.reddit.com/r/pics/comments/{id}/" for id in ("pa", "pb", "pc")
+    }
+    for file in (tmp_path / "out").rglob("*"):
+        if not file.is_file() or file.name == "author.key":
+            continue
+        rows = pq.read_table(file).to_pylist() if file.suffix == ".parquet" else file.read_bytes()
+        told = [secret for secret in SECRETS if secret in str(rows)]
+        assert not told, (file.name, told)
+
+
 def test_one_row_per_item_with_the_declared_columns(out):
     rows = []
     for file in (out / "ledger").glob("*.parquet"):

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from dataset_builder.pii import PII_GATE, PLACEHOLDERS, scrub
+from dataset_builder.pii import PII_GATE, PLACEHOLDERS, scrub, scrub_url
 from tests.pii_samples import look_alikes, positives
 
 NEEDED = {"email": 0.99, "url": 0.99, "handle": 0.99, "phone": 0.95, "ip": 0.95, "card": 0.95}
@@ -69,3 +69,22 @@ def test_user_markup_is_data():
                                   "http://" + "a/" * 10_000, ":".join("a" * 10_000)])  # fmt: skip
 def test_long_texts_take_no_time(text):
     scrub(text, collections.Counter())
+
+
+@pytest.mark.parametrize(
+    ("url", "left"),
+    [
+        ("https://tom.lee:pw@i.redd.it/x.jpg", "https://i.redd.it/x.jpg"),
+        ("https://a.example/x.jpg?w=1&email=a%40b.c&token=S", "https://a.example/x.jpg?w=1"),
+        ("https://a.example/x.jpg#token=S", "https://a.example/x.jpg"),
+        ("https://www.reddit.com/user/some_one/comments/a/b/", "[USER]"),
+        ("http://[not-an-address/", "[URL]"),
+        ("https://preview.redd.it/x.jpg?width=3&s=abc", None),
+        ("https://www.youtube.com/watch?v=AAAAAAAAAAA&t=3", None),
+        ("https://a.example/" + "0123456789abcdef" * 4 + ".jpg?1#page=2", None),
+    ],
+)
+def test_addresses(url, left):
+    found = collections.Counter()
+    assert scrub_url(url, found) == (left or url)
+    assert found == ({"url": 1} if left else {})
