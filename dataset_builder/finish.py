@@ -16,6 +16,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from dataset_builder import language
 from dataset_builder.annotate.registry import AnnotatorChoice, choose_annotators
 from dataset_builder.annotate.run import (
     annotation_tasks,
@@ -106,9 +107,10 @@ def _facts(
     work: Path,
 ) -> CardFacts:
     """What card and manifest tell of this build."""
+    told = [] if "language" in absent else [language.ROW]
     return CardFacts(
         tier=tier,
-        annotators=[choice.as_row() for choice in chosen],
+        annotators=[choice.as_row() for choice in chosen] + told,
         absent=absent,
         images=sum(count["image"] for count in counts.values()),
         videos=sum(count["video"] for count in counts.values()),

@@ -109,8 +109,8 @@ def hide_file_names(build_dir: Path, tombstones: Tombstones) -> None:
             continue
         at, ids = table.schema.get_field_index("id"), table.column("id").combine_chunks()
         mask = pa.array(bad.to_pylist())
-        named = [_hidden_line(id, tombstones) for id in ids.filter(mask).to_pylist()]
-        hidden_ids = pc.replace_with_mask(ids, mask, pa.array(named, pa.string()))
+        shown = [_hidden_line(id, tombstones) for id in ids.filter(mask).to_pylist()]
+        hidden_ids = pc.replace_with_mask(ids, mask, pa.array(shown, pa.string()))
         with atomic_file(path) as file:
             pq.write_table(table.set_column(at, "id", hidden_ids), file)
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dataset_builder import language
 from dataset_builder.annotate.registry import AnnotatorChoice
 from dataset_builder.atomic import atomic_file
 from dataset_builder.blob import EMPTY, Blob
@@ -63,8 +64,9 @@ def _sample(post: Mapping[str, Any], material: Material) -> tuple[dict[str, Any]
     record = material.selection.records.get(post["id"])
     annotations = _annotations(record, material)
     comments = material.comments.of(post["id"])
+    language, annotations = _language(post, annotations, material.settings)
     sample = make_sample(post, comments, record, annotations, material.settings)
-    checks = make_checks(post, comments, record)
+    checks = make_checks(post, comments, record, language)
     return (ids_only(sample, annotations) if material.tier == "ids" else sample), checks
 
 
@@ -78,6 +80,20 @@ def _annotations(record: MediaRecord | None, material: Material) -> Annotations:
             values[choice.field] = value
             rows.append(choice.as_row())
     return Annotations(values, tuple(rows))
+
+
+def _language(
+    post: Mapping[str, Any], annotations: Annotations, settings: Settings
+) -> tuple[str | None, Annotations]:
+    """A post's language and, where the annotator told it, the annotations with its name."""
+    tag = post["language"]
+    if tag or language.annotator_missing(settings):
+        return tag, annotations
+    texts = [post["asr"] or annotations.values.get("asr"), post["title"]]
+    found = language.language_of(texts, settings.youtube.language_confidence)
+    if found is None:
+        return None, annotations
+    return found, replace(annotations, rows=(*annotations.rows, language.ROW))
 
 
 def _media(post: Mapping[str, Any], material: Material) -> dict[str, Blob]:

@@ -27,6 +27,7 @@ from dataset_builder.ingest import (
     read_submissions,
 )
 from dataset_builder.inputs import Inputs, find_files, find_inputs
+from dataset_builder.language import check_mode
 from dataset_builder.manifest import code_identity
 from dataset_builder.merge import merge
 from dataset_builder.refusal import adopt_tombstones
@@ -62,6 +63,7 @@ def build(request: Request, settings: Settings) -> dict[str, Any]:
     layout = Layout(request.out.absolute())
     # a wrong path is found before anything is written
     find_files(request.submissions, request.comments, request.youtube, request.channels)
+    _check_settings(request, settings)
     with exclusive(layout):
         adopt_tombstones(layout, settings.build.tombstones)
         inputs = _inputs(layout, request)
@@ -92,12 +94,19 @@ def build(request: Request, settings: Settings) -> dict[str, Any]:
 
 def build_text(request: Request, settings: Settings) -> dict[str, float]:
     """The text stages alone, without a release; returns the seconds of each."""
+    _check_settings(request, settings)
     layout = Layout(request.out.absolute())
     with exclusive(layout):
         adopt_tombstones(layout, settings.build.tombstones)
         inputs = _inputs(layout, request)
         reading = _prepare(layout, inputs, settings, request.workers)
         return _text_stages(reading, inputs, request.workers)
+
+
+def _check_settings(request: Request, settings: Settings) -> None:
+    """Raises BuildError, before anything is written, where a setting cannot be met here."""
+    if request.youtube:
+        check_mode(settings)
 
 
 def _disk(folder: Path) -> int:

@@ -6,7 +6,7 @@ The order is part of a build's identity: reasons name the *first* rule that hold
 from collections.abc import Sequence
 from functools import partial
 
-from dataset_builder import rules
+from dataset_builder import language, rules
 from dataset_builder.reddit import quote
 from dataset_builder.rules import PostRule, Rule
 from dataset_builder.settings import Settings
@@ -47,7 +47,7 @@ EARLY: dict[str, tuple[Staged, ...]] = {
                 rules.channel_not_listed,
             ),
         ),
-        ("topic", (rules.category, rules.topic, rules.language, rules.comments_disabled)),
+        ("topic", (rules.category, rules.topic, language.not_wanted, rules.comments_disabled)),
         ("length", (rules.youtube_too_long, rules.youtube_duration_unknown)),
         ("views", (rules.few_views,)),
         ("marks", (rules.youtube_nsfw, rules.youtube_nsfw_words)),

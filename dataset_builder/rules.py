@@ -7,7 +7,6 @@ normalised body) and `words`. Sections are those of arXiv 2405.00942v2.
 """
 
 import datetime
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -162,21 +161,6 @@ def topic(settings: Settings) -> Rule | None:
         f"WHEN regexp_matches({said}, {quote(TOPICS[name])}) THEN {quote(name)}" for name in names
     )
     return Rule("topic", f"(CASE {cases} END) IS NOT NULL", f"CASE {cases} END")
-
-
-def language(settings: Settings) -> Rule | None:
-    """Sec. 2.1.2: non-English videos; without a language tag, titles in another script."""
-    if not settings.youtube.languages:
-        return None
-    wanted = "|".join(re.escape(name) for name in settings.youtube.languages)
-    letters = r"length(regexp_replace(title, '\P{L}', '', 'g'))"
-    latin = r"length(regexp_replace(title, '[^\p{Latin}]', '', 'g'))"
-    script = f"language IS NULL AND {latin} < 0.5 * {letters}"
-    return Rule(
-        "language",
-        f"NOT regexp_matches(language, {quote(f'^(?i:{wanted})(?:[-_]|$)')}) OR ({script})",
-        "coalesce(language, 'title in another script')",
-    )
 
 
 def comments_disabled(settings: Settings) -> Rule | None:

@@ -52,4 +52,5 @@ CHECK_FEATURES: dict[str, Any] = {
     "comment_sha256": [STRING],
     "title_sha256": STRING,
     "media_phash": [STRING],
+    "language": STRING,  # the platform's tag, else what the words say (annotator `language`)
 }

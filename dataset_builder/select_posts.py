@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from dataset_builder import rulebook
 from dataset_builder.ingest import Reading, staged_files
+from dataset_builder.language import add_detected
 from dataset_builder.ledger import LedgerWriter
 from dataset_builder.normalise import PLAIN_GATE, normalise
 from dataset_builder.reddit import quote
@@ -36,6 +37,7 @@ def select_posts(reading: Reading, part: int, channels: dict[str, str]) -> None:
     )
     con.execute("DELETE FROM every WHERE copy > 1")
     _normalise_titles(con)
+    add_detected(con, "every", reading.settings)
     sources = []
     for source in ("reddit", "youtube"):
         stages = rulebook.staged(rulebook.EARLY[source], reading.settings)

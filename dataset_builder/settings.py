@@ -104,8 +104,16 @@ def load_settings(preset: str, overrides: Sequence[str]) -> Settings:
         key, equals, text = item.partition("=")
         if not equals:
             raise UsageError(f"--set {item!r}: expected KEY=VALUE, for example reddit.min_words=3")
-        _assign(tree, defaults, key.strip(), _yaml(key, text))
+        _assign(tree, defaults, key.strip(), _value(defaults, key.strip(), text))
     return Settings(preset, tree)
+
+
+def _value(defaults: Mapping[str, Mapping[str, Any]], key: str, text: str) -> Any:
+    """The YAML value of `text`; `off` stays a word where a word is expected."""
+    value = _yaml(key, text)
+    section, _, name = key.partition(".")
+    word = isinstance(defaults.get(section, {}).get(name), str)
+    return text.strip() if isinstance(value, bool) and word else value
 
 
 def _yaml(key: str, text: str) -> Any:

@@ -18,15 +18,19 @@ WORDS = ("title", "channel", "brand", "asr")
 
 
 def make_checks(
-    post: Mapping[str, Any], comments: Sequence[Mapping[str, Any]], record: MediaRecord | None
+    post: Mapping[str, Any],
+    comments: Sequence[Mapping[str, Any]],
+    record: MediaRecord | None,
+    language: str | None,
 ) -> dict[str, Any]:
-    """Comment ids and hashes of texts, and perceptual hashes of the media."""
+    """Comment ids and hashes of texts, perceptual hashes of the media, and the language."""
     looks = record.signatures if record else ()
     return {
         "comment_ids": [comment["id"] for comment in comments],
         "comment_sha256": [text_sha256(comment["text"]) for comment in comments],
         "title_sha256": text_sha256(post["title"]),
         "media_phash": [None if look is None else look[0] for look in looks],
+        "language": language,
     }
 
 

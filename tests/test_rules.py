@@ -48,7 +48,7 @@ def judge(stages, row, schema, extra=""):
 def post(source, late=False, set_=(), comments=9, **changes):
     settings = load_settings("seed", list(set_))
     stages = (rulebook.LATE if late else rulebook.EARLY)[source]
-    extra = f", {comments} AS kept_comments"
+    extra = f", {comments} AS kept_comments, NULL::VARCHAR AS detected"
     return judge(rulebook.staged(stages, settings), POST[source] | changes, STAGED_POSTS, extra)
 
 

@@ -17,6 +17,7 @@ import zstandard
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from dataset_builder import vocabulary
+from dataset_builder.language import foreign
 from dataset_builder.normalise import normalise
 from dataset_builder.pii import scrub
 
@@ -183,6 +184,8 @@ class Oracle:
         if row["language"] is not None and row["language"].split("-")[0] != "en":
             return "language"
         if row["language"] is None and len(latin) < 0.5 * len(letters):
+            return "language"
+        if row["language"] is None and foreign(row["title"], ["en"], 0.5):
             return "language"
         if not row["comments"] and not row["comment_count"]:
             return "comments_disabled"

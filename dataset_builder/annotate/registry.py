@@ -12,6 +12,7 @@ from dataset_builder.annotate.colors import Colors
 from dataset_builder.annotate.nsfw import NsfwImage
 from dataset_builder.annotate.ocr import FrameText
 from dataset_builder.annotate.tags import ImageNetTags
+from dataset_builder.language import annotator_missing
 from dataset_builder.settings import Settings
 
 # the key in settings `annotate.*` -> the class; to add an annotator, add its line here
@@ -59,4 +60,6 @@ def choose_annotators(settings: Settings) -> tuple[list[AnnotatorChoice], dict[s
             chosen.append(AnnotatorChoice(kind, argument, cls.field, name, cls.version))
         else:
             absent[kind] = reason
+    if missing := annotator_missing(settings):
+        absent["language"] = missing
     return chosen, absent
