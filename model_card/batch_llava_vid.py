@@ -1,6 +1,8 @@
 """Rows of token ids to padded tensors, and the Q-Former's side of the batch."""
 
-from collections.abc import Sequence
+import difflib
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +28,14 @@ def split_options(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
         flat.setdefault("video_fps", flat.pop("fps"))
     options = {k: v for k, v in flat.items() if k in OPTIONS and v is not None}
     return options, {k: v for k, v in flat.items() if k not in OPTIONS}
+
+
+def check_variables(variables: Iterable[str], template: str) -> None:
+    """Raises ValueError for a misspelt option: one that the template does not use either."""
+    for name in variables:
+        meant = difflib.get_close_matches(name, OPTIONS, n=1, cutoff=0.8)
+        if meant and not re.search(rf"\b{re.escape(name)}\b", template):
+            raise ValueError(f"option {name!r} is unknown: did you mean {meant[0]!r}?")
 
 
 @dataclass
@@ -105,28 +115,39 @@ def check_budget(rows: Sequence[Row], budget: int | None) -> None:
             )
 
 
-def padded(
-    rows: Sequence[Row], pad_id: int, side: str, multiple: int, least: int, with_answers: bool
-) -> dict[str, torch.Tensor]:
-    """input_ids, attention_mask (and assistant_masks) [B, T], padded on `side`.
+def text_columns(
+    rows: Sequence[Row], tokenizer: Any, options: dict[str, Any], tensors: bool, with_answers: bool
+) -> dict[str, Any]:
+    """input_ids, attention_mask (and assistant_masks) [B, T], padded as the options say.
 
-    T is the longest row, at least `least`, rounded up to a multiple of `multiple`.
+    T is the longest row, at least max_length with padding="max_length", rounded up to a multiple
+    of pad_to_multiple_of. With padding=False rows stay as long as they are.
     """
+    side = options.get("padding_side") or tokenizer.padding_side
     if side not in ("left", "right"):
         raise ValueError(f"padding_side is {side!r}: expected 'left' or 'right'")
-    longest = max(least, *(len(row.ids) for row in rows))
-    longest = -(-longest // multiple) * multiple
+    padding, multiple = options.get("padding", True), options.get("pad_to_multiple_of") or 1
+    lengths = [len(row.ids) for row in rows]
+    least = (options.get("max_length") or 1) if padding == "max_length" else 1
+    longest = -(-max(least, *lengths) // multiple) * multiple
     columns: dict[str, tuple[list[list[int]], int]] = {
-        "input_ids": ([row.ids for row in rows], pad_id),
-        "attention_mask": ([[1] * len(row.ids) for row in rows], 0),
+        "input_ids": ([row.ids for row in rows], tokenizer.pad_token_id or 0),
+        "attention_mask": ([[1] * length for length in lengths], 0),
     }
     if with_answers:
         columns["assistant_masks"] = ([row.answer for row in rows], 0)
+    if padding is False:
+        if tensors and len(set(lengths)) > 1:
+            raise ValueError(
+                f"padding is False but the rows have {lengths} tokens: a tensor needs equal rows; "
+                "pass padding=True, or return_tensors=None for lists"
+            )
+        return {name: values for name, (values, _) in columns.items()}
     data = {}
     for name, (values, filler) in columns.items():
         gaps = [[filler] * (longest - len(value)) for value in values]
         pairs = zip(values, gaps, strict=True)
-        data[name] = torch.tensor([g + v if side == "left" else v + g for v, g in pairs])
+        data[name] = [g + v if side == "left" else v + g for v, g in pairs]
     return data
 
 
@@ -164,7 +185,8 @@ __all__ = [
     "Row",
     "RowCoder",
     "check_budget",
-    "padded",
+    "check_variables",
     "prompt_tensors",
     "split_options",
+    "text_columns",
 ]

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import math
+import struct
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,38 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 try:
     import av
 except ImportError:  # pictures, arrays and pre-extracted features work without it
     av = None  # type: ignore[assignment]
+
+
+# (first byte, what stands there, FFmpeg's reader). Playlists and session descriptions are missing
+# on purpose: FFmpeg would open the files and sockets they name.
+VIDEO_HEADS = (
+    *((4, brand, "mov") for brand in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")),
+    (0, b"\x1aE\xdf\xa3", "matroska"),
+    (8, b"AVI ", "avi"),
+    (0, b"GIF8", "gif"),
+    (0, b"FLV\x01", "flv"),
+    (0, b"OggS", "ogg"),
+    (0, b"0&\xb2u", "asf"),
+    (0, b"\x00\x00\x01\xba", "mpeg"),
+    (188, b"G", "mpegts"),
+)
+HEAD_BYTES = 192
+# where a display matrix sends the x and the y axis -> what Pillow calls that
+TURNS = {
+    (-1, 0, 0, -1): Image.Transpose.ROTATE_180,
+    (0, 1, -1, 0): Image.Transpose.ROTATE_270,
+    (0, -1, 1, 0): Image.Transpose.ROTATE_90,
+    (-1, 0, 0, 1): Image.Transpose.FLIP_LEFT_RIGHT,
+    (1, 0, 0, -1): Image.Transpose.FLIP_TOP_BOTTOM,
+    (0, 1, 1, 0): Image.Transpose.TRANSPOSE,
+    (0, -1, -1, 0): Image.Transpose.TRANSVERSE,
+}
 
 
 def frame_step(average_fps: float, video_fps: float) -> int:
@@ -55,8 +83,11 @@ def read_source(source: Any, kind: str, allow_urls: bool) -> Any:
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         if not allow_urls:
             raise ValueError("is a URL: download it first, or pass allow_urls=True")
-        with urllib.request.urlopen(source, timeout=60) as response:
-            return response.read()
+        try:
+            with urllib.request.urlopen(source, timeout=60) as response:
+                return response.read()
+        except OSError as error:
+            raise ValueError(f"cannot be downloaded ({error})") from error
     if isinstance(source, str) and source.startswith("data:"):
         return base64.b64decode(source.partition(",")[2])
     if isinstance(source, (str, Path)):
@@ -68,25 +99,36 @@ def read_source(source: Any, kind: str, allow_urls: bool) -> Any:
 
 
 def load_image(source: Any, allow_urls: bool = False) -> Image.Image:
-    """An RGB picture from a path, bytes, PIL image or uint8 array [H, W, 3] or [3, H, W]."""
+    """An upright RGB picture from a path, bytes, PIL image or uint8 array [H, W, 3], [3, H, W]."""
     source = read_source(source, "picture", allow_urls)
-    if isinstance(source, Image.Image):
-        return source.convert("RGB")
-    if isinstance(source, (bytes, Path)):
-        try:
-            opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-            return opened.convert("RGB")
-        except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-            raise ValueError(
-                f"cannot be decoded as a picture ({error}): expected a complete image file"
-            ) from error
-    return array_to_image(source)
+    if not isinstance(source, (bytes, Path, Image.Image)):
+        return array_to_image(source)
+    try:
+        if not isinstance(source, Image.Image):
+            source = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        return to_rgb(ImageOps.exif_transpose(source))
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(
+            f"cannot be decoded as a picture ({error}): expected a complete image file"
+        ) from error
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """RGB; grey of 16 bits keeps its shades (Pillow alone clips it to white)."""
+    if image.mode == "F":
+        raise ValueError("it has floating point pixels: convert them to 8 bits")
+    if image.mode.startswith("I"):
+        grey = np.asarray(image)
+        deep = image.mode != "I" or int(grey.max(initial=0)) > 255
+        image = Image.fromarray((grey >> 8 if deep else grey).clip(0, 255).astype(np.uint8))
+    return image.convert("RGB")
 
 
 def array_to_image(array: Any) -> Image.Image:
     """A uint8 array or tensor [H, W, 3] or [3, H, W] as a picture."""
     array = array.numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
-    if array.dtype != np.uint8 or array.ndim != 3 or 3 not in (array.shape[0], array.shape[-1]):
+    shaped = array.ndim == 3 and array.size and 3 in (array.shape[0], array.shape[-1])
+    if array.dtype != np.uint8 or not shaped:
         raise ValueError(
             f"is a {array.dtype} array of shape {array.shape}: expected uint8 [height, width, 3] "
             "or [3, height, width]; convert floats in 0…1 with (255 * x).astype('uint8')"
@@ -157,7 +199,7 @@ def _decode(source: bytes | Path, video_fps: float, max_frames: int | None) -> l
             frames, decoded = [], 0
             for frame in container.decode(stream):
                 if decoded in wanted:
-                    frames.append(frame.to_image())
+                    frames.append(upright(frame))
                 decoded += 1
             announced = stream.frames
     except (av.FFmpegError, IndexError, OSError) as error:
@@ -174,8 +216,31 @@ def _decode(source: bytes | Path, video_fps: float, max_frames: int | None) -> l
     return frames
 
 
+def upright(frame: Any) -> Image.Image:
+    """A decoded frame as players show it: phones store frames lying, with a matrix that turns them,
+    and PyAV, unlike FFmpeg's programs, leaves the turning to us."""
+    image = frame.to_image()
+    for data in frame.side_data:
+        if data.type.name == "DISPLAYMATRIX":
+            a, b, _, c, d, *_ = struct.unpack("9i", bytes(data)[:36])
+            size = math.hypot(a, b) or 1.0
+            turn = TURNS.get(tuple(round(value / size) for value in (a, b, c, d)))
+            return image if turn is None else image.transpose(turn)
+    return image
+
+
 def _open(source: bytes | Path) -> Any:
-    return av.open(io.BytesIO(source) if isinstance(source, bytes) else str(source))
+    """The container, read as what its first bytes say it is and as nothing else."""
+    file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as opened:
+        head = opened.read(HEAD_BYTES)
+    for at, start, reader in VIDEO_HEADS:
+        if head.startswith(start, at):
+            return av.open(file, format=reader, options={"protocol_whitelist": "file"})
+    raise ValueError(
+        f"cannot be decoded as a video (it starts with {head[:12]!r}): expected MP4, MOV, "
+        "Matroska, WebM, AVI, GIF, FLV, Ogg, ASF or MPEG"
+    )
 
 
 def _wanted_frames(source: bytes | Path, video_fps: float, max_frames: int | None) -> range | set:

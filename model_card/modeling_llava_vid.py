@@ -12,10 +12,15 @@ from torch import nn
 from transformers import AutoModel, GenerationMixin, LogitsProcessorList, PreTrainedModel
 from transformers import initialization as init
 from transformers.cache_utils import Cache
+from transformers.generation.candidate_generator import (
+    CandidateGenerator,
+    PromptLookupCandidateGenerator,
+)
 from transformers.modeling_outputs import BaseModelOutputWithPast, ModelOutput
 from transformers.models.instructblip.modeling_instructblip import InstructBlipQFormerModel
 
 from .configuration_llava_vid import LlavaVidConfig
+from .lookup_llava_vid import TextCandidates
 from .slots_llava_vid import expand_slots, media_lengths, resolve_slots
 from .visual_llava_vid import LlavaVidFeaturesOutput, VisualTokens, build_vision_tower
 
@@ -132,14 +137,14 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         Use the embeddings with `generate(inputs_embeds=…)`. Raises ValueError where placeholders
         and visual tokens do not match.
         """
-        if all(vision.get(name) is None for name in MEDIA_INPUTS):  # every decoding step
-            last = self.get_input_embeddings().num_embeddings - 1
-            return self.get_input_embeddings()(input_ids.clamp(max=last)), {}
+        table = self.get_input_embeddings()
+        if all(vision.get(name) is None for name in MEDIA_INPUTS) and input_ids.shape[1] == 1:
+            return table(input_ids.clamp(max=table.num_embeddings - 1)), {}  # every decoding step
         ids = {"image": self.config.image_token_id, "video": self.config.video_token_id}
         masks = {kind: self.get_placeholder_mask(input_ids, i) for kind, i in ids.items()}
         # Placeholder ids may lie outside the vocabulary: never look them up.
         safe_ids = input_ids.masked_fill(masks["image"] | masks["video"], 0)
-        embeds = self.get_input_embeddings()(safe_ids)
+        embeds = table(safe_ids)
         getters = {"image": self.get_image_features, "video": self.get_video_features}
         sources = {
             "image": ("pixel_values", "image_features"),
@@ -147,17 +152,18 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         }
         merged = {}
         for kind, getter in getters.items():
-            if all(vision.get(name) is None for name in sources[kind]):
-                continue
-            tokens = getter(**vision).pooler_output
-            flat = torch.cat(tokens).to(embeds.device, embeds.dtype)
+            given = any(vision.get(name) is not None for name in sources[kind])
+            tokens = getter(**vision).pooler_output if given else [embeds.new_empty(0)]
+            flat = torch.cat(tokens).to(embeds)
             expected = int(masks[kind].sum())
             if expected != len(flat):
                 raise ValueError(
-                    f"the text has {expected} {kind} placeholder tokens but {len(tokens)} {kind} "
-                    f"slots give {len(flat)} visual tokens: let the processor expand placeholders "
-                    "and give every placeholder its media"
+                    f"the text has {expected} {kind} placeholder tokens but "
+                    f"{len(tokens) * given} {kind} slots give {len(flat)} visual tokens: let the "
+                    "processor expand placeholders and give every placeholder its media"
                 )
+            if not given:
+                continue
             embeds = embeds.masked_scatter(masks[kind].unsqueeze(-1), flat)
             merged[kind] = tokens
         return embeds, merged
@@ -358,6 +364,13 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
             outside = prompt >= self.lm_head.weight.shape[0]
             kwargs["encoder_input_ids"] = prompt.masked_fill(outside, 0)
         return super()._get_logits_processor(*args, **kwargs)
+
+    def _get_candidate_generator(self, *args: Any, **kwargs: Any) -> CandidateGenerator:
+        found = super()._get_candidate_generator(*args, **kwargs)
+        if not isinstance(found, PromptLookupCandidateGenerator):
+            return found
+        placeholders = [self.config.image_token_id, self.config.video_token_id]
+        return TextCandidates(found, placeholders, stand_in=0)
 
 
 LlavaVidModel.register_for_auto_class("AutoModel")

@@ -12,9 +12,10 @@ from .batch_llava_vid import (
     Row,
     RowCoder,
     check_budget,
-    padded,
+    check_variables,
     prompt_tensors,
     split_options,
+    text_columns,
 )
 from .configuration_llava_vid import content_tokens_per_frame
 from .media_llava_vid import pillow_processor
@@ -116,6 +117,7 @@ class LlavaVidProcessor(ProcessorMixin):
         options, variables = split_options({**(processor_kwargs or {}), **kwargs})
         batched, conversations = conversation_list(conversation)
         template = self._template(chat_template)
+        check_variables(variables, template.source)
         form = {
             "add_generation_prompt": add_generation_prompt,
             "continue_final_message": continue_final_message,
@@ -255,14 +257,10 @@ class LlavaVidProcessor(ProcessorMixin):
         limit = options.get("max_length")
         if not options.get("truncation"):
             check_budget(rows, limit or self.max_length)
-        data: dict[str, Any] = padded(
-            rows,
-            pad_id=self.tokenizer.pad_token_id or 0,
-            side=options.get("padding_side") or self.tokenizer.padding_side,
-            multiple=options.get("pad_to_multiple_of") or 1,
-            least=(limit or 1) if options.get("padding") == "max_length" else 1,
-            with_answers=with_answers,
+        texts = text_columns(
+            rows, self.tokenizer, options, return_tensors is not None, with_answers
         )
+        data: dict[str, Any] = {}
         if pool.images:
             data["pixel_values"] = self._pixels(pool.images)
         if pool.videos:
@@ -270,7 +268,8 @@ class LlavaVidProcessor(ProcessorMixin):
             data.update(self._video_tensor(pool.videos))
         data.update(prompt_tensors(rows, self.qformer_tokenizer))
         if return_tensors is None:
-            return BatchFeature({key: value.tolist() for key, value in data.items()})
+            return BatchFeature({**texts, **{key: value.tolist() for key, value in data.items()}})
+        data = {**{key: torch.tensor(value) for key, value in texts.items()}, **data}
         return BatchFeature(data, tensor_type=None if return_tensors == "auto" else return_tensors)
 
     def _pixels(self, images: list[Any]) -> torch.Tensor:

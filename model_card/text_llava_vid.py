@@ -67,7 +67,13 @@ def _plain_block(block: dict[str, Any]) -> dict[str, Any]:
 def checked_conversation(conversation: Sequence[Any]) -> list[dict[str, Any]]:
     """Messages as {"role", "content": [blocks]}; raises ValueError for an unknown role."""
     messages = []
-    for message in getattr(conversation, "messages", conversation):
+    given = getattr(conversation, "messages", conversation)
+    if not isinstance(given, (list, tuple)) or not all(isinstance(m, Mapping) for m in given):
+        raise ValueError(
+            f"a conversation is {str(given)[:80]!r}: expected a list of messages "
+            "{'role': …, 'content': …}, or a list of such lists"
+        )
+    for message in given:
         if message.get("role") not in ROLES:
             raise ValueError(
                 f"message role is {message.get('role')!r}: expected one of {ROLES}; the role is "
@@ -81,8 +87,8 @@ def checked_conversation(conversation: Sequence[Any]) -> list[dict[str, Any]]:
 
 def conversation_list(conversation: Any) -> tuple[bool, list[list[dict[str, Any]]]]:
     """Whether a batch was given, and its checked conversations (a single one as a list)."""
-    batched = isinstance(conversation, (list, tuple)) and not (
-        conversation and isinstance(conversation[0], dict)
+    batched = isinstance(conversation, (list, tuple)) and not any(
+        isinstance(item, Mapping) for item in conversation
     )
     given = conversation if batched else [conversation]
     if not given:

@@ -259,3 +259,26 @@ def test_the_decode_step_compiles_to_the_same_tokens(loaded: Any) -> None:
         plain = model(input_ids=ids).logits
         compiled = torch.compile(model.forward, backend="eager", fullgraph=True)(input_ids=ids)
     assert (compiled.logits - plain).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("kind", ["image", "video"])
+def test_a_placeholder_without_its_medium_is_an_error(loaded: tuple[Any, Any], kind: str) -> None:
+    model, processor = loaded
+    chats = conversations()
+    inputs = batch_of(processor, [chats[0] if kind == "image" else chats[1]])
+    for call in (model, model.generate):
+        with pytest.raises(ValueError, match=rf"{kind} placeholder tokens but 0 {kind} slots"):
+            call(input_ids=inputs["input_ids"])
+    both = batch_of(processor, chats[:2])
+    gone = {k: v for k, v in both.items() if k not in ("pixel_values", "image_slots")}
+    with pytest.raises(ValueError, match="image placeholder tokens but 0 image slots"):
+        model(**gone)
+
+
+@pytest.mark.parametrize("row", [0, 1, 3])
+def test_copying_from_the_prompt_gives_the_same_answer(loaded: tuple[Any, Any], row: int) -> None:
+    """Speculative decoding that looks its candidates up in the prompt, around the media."""
+    model, processor = loaded
+    inputs = batch_of(processor, [conversations()[row]])
+    plain = generated(model, inputs, max_new_tokens=24)
+    assert generated(model, inputs, max_new_tokens=24, prompt_lookup_num_tokens=5) == plain

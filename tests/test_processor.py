@@ -465,3 +465,115 @@ def test_saving_keeps_every_field_and_all_code(processor: Any, tmp_path: Path) -
     assert changed.tokens_per_frame == 17
     with pytest.raises(ValueError, match="'pad', 'square'"):
         AutoProcessor.from_pretrained(tmp_path, trust_remote_code=True, image_aspect_ratio="crop")
+
+
+@pytest.mark.parametrize("reader", ["bytes", "path"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile '{film}'\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{film}\n#EXT-X-ENDLIST\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 9999 RTP/AVP 96\n",
+    ],
+    ids=["concat", "m3u8", "sdp"],
+)
+def test_a_video_cannot_name_another_file(
+    processor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, reader: str
+) -> None:
+    """FFmpeg takes such texts for videos and opens what they name."""
+    (tmp_path / "film.mp4").write_bytes(video_bytes(8))
+    monkeypatch.chdir(tmp_path)
+    for film in ("film.mp4", str(tmp_path / "film.mp4")):
+        listing = tmp_path / "list.mp4"
+        listing.write_text(text.format(film=film))
+        source = listing.read_bytes() if reader == "bytes" else listing
+        assert "cannot be decoded as a video" in error(processor, {**VIDEO, "video": source})
+
+
+@pytest.mark.parametrize("container", ["mov", "gif", "mpegts", "flv", "asf", "matroska"])
+def test_video_files_of_many_kinds(processor: Any, container: str, tmp_path: Path) -> None:
+    codec = {"gif": ("gif", "rgb8"), "flv": ("flv", "yuv420p")}.get(container)
+    name, pixels = codec or ("mpeg4", "yuv420p")
+    path = tmp_path / "film"
+    with av.open(str(path), "w", format=container) as file:
+        stream = file.add_stream(name, rate=4)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        for _ in range(8):
+            frame = av.VideoFrame.from_ndarray(np.zeros((48, 64, 3), np.uint8), "rgb24")
+            file.mux(stream.encode(frame))
+        file.mux(stream.encode())
+    assert run(processor, [user({**VIDEO, "video": path})])["video_num_frames"].tolist() == [2]
+
+
+def test_grey_of_16_bits_keeps_its_shades(processor: Any) -> None:
+    eight = np.tile(np.arange(64, dtype=np.uint8) * 4, (64, 1))
+    deep = Image.fromarray(eight.astype(np.uint16) * 257)
+    assert deep.mode == "I;16"
+    pixels = [
+        run(processor, [user({**IMAGE, "image": image})])["pixel_values"]
+        for image in (Image.fromarray(eight), deep, deep.convert("I"))
+    ]
+    assert torch.equal(pixels[0], pixels[1])
+    assert torch.equal(pixels[0], pixels[2])
+    assert "floating point" in error(processor, {**IMAGE, "image": deep.convert("F")})
+
+
+def test_a_picture_stands_upright(processor: Any) -> None:
+    """As the library's own loader and `datasets` turn it."""
+    image = picture(3)
+    image.getexif()[0x0112] = 6
+    file = io.BytesIO()
+    image.save(file, "PNG", exif=image.getexif())
+    turned = image.transpose(Image.Transpose.ROTATE_270)
+    turned.getexif().clear()
+    pixels = [
+        run(processor, [user({**IMAGE, "image": one})])["pixel_values"]
+        for one in (file.getvalue(), turned)
+    ]
+    assert torch.equal(*pixels)
+
+
+def test_absurd_pictures_are_named_too(
+    processor: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    file = io.BytesIO()
+    picture().save(file, "PNG")
+    told = error(processor, {**IMAGE, "image": file.getvalue()})
+    assert "row 1: image 0" in told
+    assert "0, 50, 3" in error(processor, {**IMAGE, "image": np.zeros((0, 50, 3), np.uint8)})
+    told = error(processor, {**IMAGE, "image": "http://127.0.0.1:9/x.png"}, allow_urls=True)
+    assert "row 1: image 0" in told
+
+
+@pytest.mark.parametrize("chat", [None, "hello", 3, ["hello"], [user("a"), [user("b")]], [None]])
+def test_what_is_no_conversation_is_said_so(processor: Any, chat: Any) -> None:
+    with pytest.raises(ValueError, match="expected a list of messages"):
+        run(processor, chat)
+
+
+def test_a_misspelt_option_is_told_and_a_template_variable_passes(processor: Any) -> None:
+    with pytest.raises(ValueError, match="did you mean 'max_frames'"):
+        run(processor, [user("a")], max_frame=3)
+    template = "{{ image }}{% for m in messages %}{{ m['content'][0]['text'] }}{% endfor %}"
+    run(processor, [user("a")], image="x", chat_template=template)
+    run(processor, [user("a")], tools=None, enable_thinking=False)
+
+
+def test_rows_stay_as_long_as_they_are_without_padding(processor: Any) -> None:
+    chats = [[user("a")], [user("a much longer question")]]
+    lists = run(processor, chats, padding=False, return_tensors=None)
+    lengths = [len(row) for row in lists["input_ids"]]
+    assert lengths[0] < lengths[1]
+    assert [len(row) for row in lists["attention_mask"]] == lengths
+    assert len({len(row) for row in run(processor, chats, return_tensors=None)["input_ids"]}) == 1
+    with pytest.raises(ValueError, match="padding is False"):
+        run(processor, chats, padding=False)
+
+
+def test_a_late_system_message_is_not_lost(processor: Any) -> None:
+    vicuna = (Path(__file__).parents[1] / "model_card/chat_template.jinja").read_text()
+    system = {"role": "system", "content": "Be brief."}
+    assert "Be brief." in processor.apply_chat_template([system, user("a")], chat_template=vicuna)
+    with pytest.raises(Exception, match="system message stands after the first"):
+        processor.apply_chat_template([user("a"), system, user("b")], chat_template=vicuna)
