@@ -21,6 +21,7 @@ import numpy as np
 from PIL import Image
 
 from dataset_builder.content_type import HEAD_BYTES, ContentType, sniff
+from dataset_builder.orientation import Turn, upright
 from dataset_builder.phash import Signature, signature
 from dataset_builder.pictures import encode_jpeg, publishable_jpeg, read_picture, to_rgb
 from dataset_builder.rejected import CORRUPT, LIMIT, NOT_MEDIA, TOO_LARGE, RejectedMedia
@@ -113,10 +114,10 @@ def scenes(request: dict[str, Any]) -> dict[str, Any]:
     with open_video(path, content) as container:
         frames = pick_frames(container, video_stream(container), [result.times[k] for k in keys])
         for index, frame in enumerate(frames):
-            image = _fit(frame.to_image())
+            image = _fit(upright(frame.to_image(), result.turn))
             (out / f"k{index:02d}.jpg").write_bytes(encode_jpeg(image))
     publishable_mp4(path, content, out / "video.mp4")
-    signatures = [signature(_rgb(frame)) for frame in result.signature_frames]
+    looks = [upright(_rgb(frame), result.turn) for frame in result.signature_frames]
     ends = [*(result.times[end] for _, end in found[:-1]), request["duration"]]
     return {
         "scenes": [
@@ -124,8 +125,15 @@ def scenes(request: dict[str, Any]) -> dict[str, Any]:
             for (first, _), end in zip(found, ends, strict=True)
         ],
         "bad_packets": result.bad_packets,
-        "signatures": [_as_list(sig) for sig in signatures],
+        "signatures": [_as_list(signature(look)) for look in looks],
+        **_size_seen(request["size"], result.turn),
     }
+
+
+def _size_seen(size: list[int], turn: Turn) -> dict[str, int]:
+    """Width and height of a video as it is shown."""
+    width, height = upright(Image.new("1", (size[0], size[1])), turn).size
+    return {"width": width, "height": height}
 
 
 def audio(request: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import selectors
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -75,10 +76,17 @@ class Decoder:
         """Facts of a picture (and `out`/picture.jpg) or a video. Raises RejectedMedia."""
         return self._ask({"op": "inspect", "path": str(path), "out": str(out)}, 0.0)
 
-    def scenes(self, path: Path, out: Path, duration: float, rules: SceneRules) -> dict[str, Any]:
-        """Scenes, keyframes and a rewritten MP4 where one is needed. Raises RejectedMedia."""
+    def scenes(
+        self, path: Path, out: Path, facts: Mapping[str, Any], rules: SceneRules
+    ) -> dict[str, Any]:
+        """Scenes, upright keyframes and a rewritten MP4 where one is needed. Raises RejectedMedia.
+
+        `facts` are what `inspect` found.
+        """
+        duration = facts["duration"]
         request = {"op": "scenes", "path": str(path), "out": str(out), "duration": duration}
-        return self._ask({**request, "rules": asdict(rules)}, duration)
+        size = [facts["width"], facts["height"]]
+        return self._ask({**request, "size": size, "rules": asdict(rules)}, duration)
 
     def audio(self, path: Path, out: Path, duration: float) -> dict[str, Any]:
         """The sound track as `out`/audio.f32. Raises RejectedMedia."""

@@ -24,6 +24,7 @@ from dataset_builder.scenes import SceneRules
 from dataset_builder.settings import Settings
 
 CHUNK_FILES = 16
+RECORDS = 2  # what a record holds; another number and files are examined anew
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ def scene_rules(settings: Settings) -> SceneRules:
 
 def record_folder(work: Path, settings: Settings) -> Path:
     """Where records of these settings live: other limits or scene rules give other records."""
-    parts = [settings.media.as_dict(), settings.scenes.as_dict()]
-    parts += [{"max": [settings.reddit.max_seconds, settings.youtube.max_seconds]}]
+    parts: list[Any] = [settings.media.as_dict(), settings.scenes.as_dict()]
+    parts += [{"max": [settings.reddit.max_seconds, settings.youtube.max_seconds]}, RECORDS]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return work / "media" / digest[:12]
 
@@ -180,7 +181,7 @@ def _examine(
             facts = decoder.inspect(file.path, out)
             short = _short_enough(facts["duration"], file.max_seconds)
             if facts["kind"] == "video" and short:
-                facts |= decoder.scenes(file.path, out, facts["duration"], rules)
+                facts |= decoder.scenes(file.path, out, facts, rules)
         except RejectedMedia as rejected:
             facts |= {"reason": rejected.reason, "value": rejected.value}
         store.write(_facts(sha256, file.bytes, facts), out)

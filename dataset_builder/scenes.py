@@ -21,6 +21,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
+from dataset_builder.orientation import Turn, turn_of
 from dataset_builder.rejected import CORRUPT, RejectedMedia
 
 WINDOW = 2  # frames on each side that a cut must stand out from
@@ -48,6 +49,7 @@ class FrameScan:
     changes: list[float] = field(default_factory=list)
     signature_frames: list[np.ndarray] = field(default_factory=list)  # (h, w, 3) BGR
     bad_packets: int = 0
+    turn: Turn = None  # how all frames must be turned to stand upright
 
 
 def scan(
@@ -78,7 +80,8 @@ def scan(
         change = 0.0 if last is None else cv2.norm(hsv, last, cv2.NORM_L1) / hsv.size
         last = hsv
         time = frame.time if frame.time is not None else len(result.times) / 30
-        start = time if start is None else start
+        if start is None:
+            start, result.turn = time, turn_of(frame)
         result.times.append(time - start)
         result.changes.append(change)
         while marks and result.times[-1] >= marks[0]:

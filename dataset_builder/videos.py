@@ -14,7 +14,8 @@ import av
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
-from dataset_builder.content_type import MP4, ContentType
+from dataset_builder.content_type import AVI, MP4, ContentType
+from dataset_builder.orientation import display_matrix
 from dataset_builder.rejected import CORRUPT, TOO_LARGE, TOO_LONG, RejectedMedia
 
 # codecs an .mp4 may hold without new encoding, and that common players and decoders read
@@ -106,7 +107,8 @@ def publishable_mp4(path: Path, content: ContentType, out: Path) -> bool:
         if content is MP4 and not _has_personal_tags(source):
             return False
         stream = video_stream(source)
-        copy = stream.codec_context.name in MP4_VIDEO_CODECS
+        # AVI has no decoder settings and no order of display: copied packets would not play
+        copy = content is not AVI and stream.codec_context.name in MP4_VIDEO_CODECS
         flags = {"fflags": "+bitexact"}  # else the writer stamps its version into the file
         with av.open(str(out), "w", format="mp4", options=flags) as target:
             if copy:
@@ -163,11 +165,30 @@ def _copy_streams(
             chosen[audio.index] = target.add_stream_from_template(audio)
     for stream in chosen.values():
         stream.metadata.clear()
+    decoding = iter(_decoding_times(source, video))
     for packet in source.demux([s for s in source.streams if s.index in chosen]):
-        if packet.dts is None:
+        if packet.size == 0 or packet.pts is None:
             continue
+        if packet.stream.index == video.index:
+            packet.dts = next(decoding)
         packet.stream = chosen[packet.stream.index]
         target.mux(packet)
+
+
+def _decoding_times(source: InputContainer, video: VideoStream) -> list[int]:
+    """When each video packet is decoded: as the container says, or as early as its order needs.
+
+    Matroska stores times of display only; without the others the first pictures would be lost.
+    """
+    packets = [p for p in source.demux(video) if p.size and p.pts is not None]
+    source.seek(0)
+    given = [p.dts for p in packets]
+    if None not in given:
+        return [dts for dts in given if dts is not None]
+    shown = [p.pts for p in packets if p.pts is not None]
+    ordered = sorted(shown)
+    early = max(a - b for a, b in zip(ordered, shown, strict=True))
+    return [pts - early for pts in ordered]
 
 
 def _encode_h264(
@@ -179,6 +200,8 @@ def _encode_h264(
     out.width, out.height = video.width // 2 * 2, video.height // 2 * 2
     out.pix_fmt = "yuv420p"
     for index, frame in enumerate(source.decode(video)):
+        if index == 0:  # before the first frame is encoded
+            out.set_display_matrix(display_matrix(frame))
         even = frame.reformat(out.width, out.height, "yuv420p")
         even.pts, even.time_base = index, 1 / rate
         target.mux(out.encode(even))

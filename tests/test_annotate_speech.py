@@ -43,7 +43,8 @@ def test_text_of_a_real_frame(tmp_path):
     from dataset_builder.media import scene_rules
 
     with Decoder(LIMITS) as decoder:
-        decoder.scenes(AD, tmp_path, 16.3, scene_rules(SETTINGS))
+        facts = decoder.inspect(AD, tmp_path)
+        decoder.scenes(AD, tmp_path, facts, scene_rules(SETTINGS))
     frame = Image.open(tmp_path / "k07.jpg").convert("RGB")
     (words,) = FrameText.load("auto").annotate([view(AD, frames=lambda: [frame])])[0]
     assert "OVER" in " ".join(words) or "OVER" in words

@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 
+import av
 import numpy as np
 import pytest
 from media_samples import jpeg, picture, write_video
@@ -145,17 +146,22 @@ def test_a_cut_video_is_turned_away(decoder, tmp_path, share):
 
 def test_scenes_of_a_video(decoder, tmp_path):
     path = write_video(tmp_path / "v.mp4", [1, 2, 3])
-    found = decoder.scenes(path, tmp_path, 3.0, scene_rules(SETTINGS))
+    facts = decoder.inspect(path, tmp_path)
+    found = decoder.scenes(path, tmp_path, facts, scene_rules(SETTINGS))
     assert found["scenes"] == [[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]]
     assert sorted(p.name for p in tmp_path.glob("k*.jpg")) == ["k00.jpg", "k01.jpg", "k02.jpg"]
     assert not (tmp_path / "video.mp4").exists()
 
 
-def test_other_containers_become_mp4(decoder, tmp_path):
-    path = write_video(tmp_path / "v.mkv", [1, 2])
-    decoder.scenes(path, tmp_path, 2.0, scene_rules(SETTINGS))
+@pytest.mark.parametrize("suffix", ["mkv", "avi"])
+def test_other_containers_become_mp4(decoder, tmp_path, suffix):
+    path = write_video(tmp_path / f"v.{suffix}", [1, 2], sound=True, preset="medium")
+    facts = decoder.inspect(path, tmp_path)
+    decoder.scenes(path, tmp_path, facts, scene_rules(SETTINGS))
     facts = decoder.inspect(tmp_path / "video.mp4", tmp_path)
     assert (facts["type"], facts["duration"]) == ("mp4", pytest.approx(2.0, abs=0.1))
+    with av.open(str(tmp_path / "video.mp4")) as container:
+        assert sum(1 for _ in container.decode(video=0)) == 48
 
 
 def test_a_decoder_that_takes_too_long_is_ended_and_the_next_file_works(tmp_path):

@@ -139,7 +139,7 @@ def examine(decoder: Decoder, path: Path, out: Path) -> str:
     try:
         facts = decoder.inspect(path, out)
         if facts["kind"] == "video":
-            decoder.scenes(path, out, facts["duration"], scene_rules(SETTINGS))
+            decoder.scenes(path, out, facts, scene_rules(SETTINGS))
     except RejectedMedia as rejected:
         return rejected.reason
     return "ok"
