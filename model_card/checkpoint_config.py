@@ -100,6 +100,16 @@ def language_config(source: dict[str, Any]) -> Any:
     return LlamaConfig(**fields, rope_parameters=rope, tie_word_embeddings=False)
 
 
+class _Known(dict[str, tuple[int, ...]]):
+    """Shapes by tensor name; says which tensor the configuration could not be read from."""
+
+    def __missing__(self, name: str) -> tuple[int, ...]:
+        raise ValueError(
+            f"the checkpoint has no tensor {name!r}: expected the layout of a released LLaMA-VID "
+            "checkpoint"
+        )
+
+
 def llava_vid_config(
     source: dict[str, Any],
     shapes: Shapes,
@@ -108,6 +118,7 @@ def llava_vid_config(
 ) -> LlavaVidConfig:
     """The whole configuration; `compress_type` null (image-only models) becomes `none`."""
     check_variant(source)
+    shapes = _Known(shapes)
     fallback = int(source["num_attention_heads"])
     return LlavaVidConfig(
         vision_config=vision_config(shapes, vision_heads, fallback),

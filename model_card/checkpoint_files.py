@@ -57,9 +57,14 @@ def _load_tensors(path: Path) -> Any:
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
         raise ValueError(
             f"{path} is not a plain PyTorch state dict (unsupported or damaged: "
-            f"{str(error).splitlines()[0][:120]}): expected tensors only; code in a checkpoint is "
+            f"{first_line(error)[:120]}): expected tensors only; code in a checkpoint is "
             "never run"
         ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, in one line; its kind where it says nothing."""
+    return next(iter(str(error).splitlines()), type(error).__name__)
 
 
 class _LazyTensors(Mapping[str, torch.Tensor]):
@@ -89,6 +94,9 @@ def shard_files(folder: Path) -> list[Path]:
         index = folder / pattern
         if index.is_file():
             names = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+            outside = sorted({str(name) for name in names if Path(name).name != name})
+            if outside:
+                raise ValueError(f"{index.name} names {outside}: expected files of {folder} itself")
             files = [folder / name for name in sorted(set(names))]
             missing = [file.name for file in files if not file.is_file()]
             if missing:
@@ -159,4 +167,4 @@ def _write_tensor(file: BinaryIO, tensor: torch.Tensor) -> None:
     file.write(memoryview(flat.view(torch.uint8).numpy()))
 
 
-__all__ = ["Source", "list_tensors", "open_shard", "shard_files", "write_safetensors"]
+__all__ = ["Source", "first_line", "list_tensors", "open_shard", "shard_files", "write_safetensors"]

@@ -13,13 +13,14 @@ from transformers import GenerationConfig
 from transformers.dynamic_module_utils import custom_object_save
 
 from .checkpoint_config import llava_vid_config, read_json
-from .checkpoint_files import Source, open_shard, write_safetensors
+from .checkpoint_files import Source, first_line, open_shard, write_safetensors
 from .checkpoint_names import place, qkv_bias
 from .conversion_processor import bert_heads, converted_processor
 from .conversion_sources import Request, read_source, source_tensors
 from .modeling_llava_vid import LlavaVidForConditionalGeneration
 
 REPORT = "conversion_report.json"
+MODEL_FILES = ("config.json", "*.safetensors", "*.bin", "*.pth")
 
 
 @dataclass
@@ -128,6 +129,7 @@ def convert(request: Request) -> dict[str, Any]:
 
     Raises ValueError before anything is written where a tensor is left over, missing or misshapen.
     """
+    check_folders(request)
     source = read_json(request.source / "config.json")
     tensors = source_tensors(request, source)
     plan = make_plan(tensors)
@@ -144,9 +146,9 @@ def convert(request: Request) -> dict[str, Any]:
         config.image_token_id = processor.image_token_id
         config.video_token_id = processor.video_token_id
     except OSError as error:
-        note = f"NOT WRITTEN, convert again with --bert: {str(error).splitlines()[0]}"
+        note = f"NOT WRITTEN, convert again with --bert: {first_line(error)}"
     config.dtype = request.dtype or plan.targets["lm_head.weight"][""].dtype
-    request.out.mkdir(parents=True, exist_ok=True)
+    clear(request.out)
     total = write_weights(plan, request.out, request.dtype)
     save_rest(request, config, processor)
     summary = {
@@ -162,6 +164,27 @@ def convert(request: Request) -> dict[str, Any]:
     report = {"summary": summary, "tensors": plan.report}
     (request.out / REPORT).write_text(json.dumps(report, indent=1), "utf-8")
     return summary
+
+
+def check_folders(request: Request) -> None:
+    """Raises ValueError where OUT holds a model that is no earlier conversion: what is left of it
+    would be loaded instead of ours."""
+    out = request.out.resolve()
+    if out in [folder.resolve() for folder in (request.source, request.base) if folder]:
+        raise ValueError(f"{request.out} is a folder to convert: give another one to write to")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{request.out} is a file: give a folder to write to")
+    held = [found.name for pattern in MODEL_FILES for found in out.glob(pattern)]
+    if held and not (out / REPORT).is_file():
+        raise ValueError(f"{request.out} holds another model ({held[0]}): give an empty folder")
+
+
+def clear(out: Path) -> None:
+    """An output folder without an earlier conversion's weights, marked as ours."""
+    out.mkdir(parents=True, exist_ok=True)
+    for stale in list(out.glob("*.safetensors*")):
+        stale.unlink()
+    (out / REPORT).write_text(json.dumps({"summary": "unfinished"}), "utf-8")
 
 
 def save_rest(request: Request, config: Any, processor: Any) -> None:

@@ -250,6 +250,60 @@ def test_the_dtype_is_kept_or_changed(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_a_narrower_dtype_is_verified_against_the_source_rounded_alike(
+    tmp_path: Path, dtype: str
+) -> None:
+    source, _ = write_checkpoint(tmp_path)
+    status, _, err = converter(source, tmp_path / "out", "--dtype", dtype, "--verify")
+    assert status == 0, err
+
+
+@pytest.mark.parametrize("name", ["vlm_att_query", "vision_tower.pos_embed", "qformer_words"])
+def test_a_tensor_that_the_config_is_read_from_is_named_when_missing(
+    tmp_path: Path, name: str
+) -> None:
+    names = {
+        "vlm_att_query": "model.vlm_att_query",
+        "vision_tower.pos_embed": code("checkpoint_names.VISION") + "pos_embed",
+        "qformer_words": code("checkpoint_names.BERT") + "embeddings.word_embeddings.weight",
+    }
+    source, _ = write_checkpoint(tmp_path, {names[name]: None})
+    status, _, err = converter(source, tmp_path / "out")
+    assert status == 1
+    assert f"no tensor {names[name]!r}" in err
+
+
+def test_an_index_cannot_name_files_elsewhere(tmp_path: Path) -> None:
+    source, _ = write_checkpoint(tmp_path)
+    index = source / "pytorch_model.bin.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": "../../somewhere/file.bin"}}))
+    status, _, err = converter(source, tmp_path / "out")
+    assert status == 1
+    assert "somewhere/file.bin" in err
+    (source / "empty.bin").write_bytes(b"")
+    index.write_text(json.dumps({"weight_map": {"a": "empty.bin"}}))
+    status, _, err = converter(source, tmp_path / "out")
+    assert status == 1
+    assert "empty.bin is not a plain PyTorch state dict" in err
+
+
+def test_only_an_earlier_conversion_is_written_over(tmp_path: Path) -> None:
+    source, _ = write_checkpoint(tmp_path)
+    before = {file.name: file.read_bytes() for file in source.iterdir()}
+    assert "give another one" in converter(source, source)[2]
+    assert {file.name: file.read_bytes() for file in source.iterdir()} == before
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "model.safetensors").write_bytes(b"another model")
+    assert "holds another model" in converter(source, out)[2]
+    (out / "model.safetensors").unlink()
+    assert converter(source, out)[0] == 0
+    (out / "model-00009-of-00009.safetensors").write_bytes(b"of an earlier, larger one")
+    assert converter(source, out, "--verify")[0] == 0
+    assert not (out / "model-00009-of-00009.safetensors").exists()
+
+
 def test_pickled_code_is_never_run(tmp_path: Path) -> None:
     source, _ = write_checkpoint(tmp_path)
     torch.save({"x": subprocess.Popen}, next(iter(sorted(source.glob("*.bin")))))

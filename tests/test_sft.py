@@ -155,6 +155,21 @@ def test_a_streamed_dataset_trains(release: Path, base: Path, tmp_path: Path) ->
     assert summary(tmp_path / "o")["steps"] == 3
 
 
+def test_a_resumed_run_ends_as_an_unbroken_one(release: Path, base: Path, tmp_path: Path) -> None:
+    common = ("--dataset", str(release), "--model_name_or_path", str(base), "--max_steps", "4")
+    common = (*common, "--output_dir", str(tmp_path / "o"), "--save_strategy", "steps")
+    done = launch(tmp_path, *common, "--save_steps", "2")
+    assert done.returncode == 0, done.stderr
+    # TRL's own card would name "None" as the base and a text pipeline as the way to load it
+    assert not (tmp_path / "o" / "README.md").exists()
+    unbroken = (tmp_path / "o" / "model.safetensors").read_bytes()
+    shutil.rmtree(tmp_path / "o" / "checkpoint-4")
+    (tmp_path / "o" / "model.safetensors").unlink()
+    done = launch(tmp_path, *common, "--save_steps", "2", "--resume_from_checkpoint", "true")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "o" / "model.safetensors").read_bytes() == unbroken
+
+
 def test_two_processes_on_the_cpu_are_two(release: Path, base: Path, tmp_path: Path) -> None:
     done = launch(
         tmp_path,

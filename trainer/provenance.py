@@ -1,10 +1,14 @@
-"""What a result must name to be checked: code, model and library versions."""
+"""What a result must name to be checked: code, model and library versions, memory used."""
 
 import hashlib
 import json
+import resource
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+import torch
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "evaluate")
 HASH_BLOCK = 1 << 20
@@ -70,3 +74,11 @@ def write_json(path: Path, value: object) -> None:
     part = path.with_name(path.name + ".part")
     part.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     part.replace(path)
+
+
+def peak_memory() -> int:
+    """Return this process's peak resident memory, or the accelerator's, in bytes."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -20,13 +20,19 @@ if not __package__:
     sys.path[:] = [str(_HERE.parent), *(p for p in sys.path if Path(p or ".").resolve() != _HERE)]
 
 import torch
-from trl import ModelConfig, ScriptArguments, SFTConfig, SFTTrainer, TrlParser
+from trl import ModelConfig, ScriptArguments, SFTConfig, TrlParser
 
-from trainer.callbacks import EpochDraws
+from trainer.callbacks import EpochDraws, Trainer
 from trainer.checkpoint import adapter_config, freeze, load_base, save_model
 from trainer.collator import Collator
 from trainer.compose import parse_task_mix, select_turns, turn_draw
-from trainer.provenance import code_commit, library_versions, model_revision, write_json
+from trainer.provenance import (
+    code_commit,
+    library_versions,
+    model_revision,
+    peak_memory,
+    write_json,
+)
 from trainer.rows import DatasetProblem, dataset_revision, load_rows
 
 SUMMARY = "train_summary.json"
@@ -101,6 +107,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def resume_point(training: SFTConfig) -> str | bool | None:
+    """The checkpoint to go on from: a path, or True for the latest one of the output folder."""
+    given = training.resume_from_checkpoint
+    return given.lower() == "true" if str(given).lower() in ("true", "false") else given
+
+
 def split_debug(words: Sequence[str]) -> tuple[list[str], bool]:
     """Take a bare `--debug` out; with a value it is the library's own option of that name."""
     for place, word in enumerate(words):
@@ -131,7 +143,7 @@ def train(run: Run) -> None:
     collator = Collator(
         processor, mix, run.training.seed, run.blift.max_tokens, run.blift.over_budget
     )
-    trainer = SFTTrainer(
+    trainer = Trainer(
         model=model,
         args=run.training,
         train_dataset=rows,
@@ -143,7 +155,7 @@ def train(run: Run) -> None:
     )
     refuse_sharded_adapters(run, trainer)
     started = time.monotonic()
-    trainer.train(resume_from_checkpoint=run.training.resume_from_checkpoint)
+    trainer.train(resume_from_checkpoint=resume_point(run.training))
     seconds = time.monotonic() - started
     summary = summarise(run, trainer, collator, seconds)
     save_model(trainer, processor, Path(run.training.output_dir))
@@ -179,7 +191,7 @@ def set_threads(threads: int | None, processes: int) -> None:
         torch.set_num_threads(threads or max(1, (os.cpu_count() or 1) // processes))
 
 
-def refuse_sharded_adapters(run: Run, trainer: SFTTrainer) -> None:
+def refuse_sharded_adapters(run: Run, trainer: Trainer) -> None:
     """Stop before training what could not be saved: a sharded model cannot merge its adapters."""
     if run.model.use_peft and (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
         raise ValueError(
@@ -238,7 +250,7 @@ def usable(rows: Any, mix: dict[str, float]) -> Any:
     return rows.filter(has_turn, input_columns=["json"])
 
 
-def summarise(run: Run, trainer: SFTTrainer, collator: Collator, seconds: float) -> dict[str, Any]:
+def summarise(run: Run, trainer: Trainer, collator: Collator, seconds: float) -> dict[str, Any]:
     """Return what the run did, from its own counters; collective: every process calls it."""
     accelerator = trainer.accelerator
     dropped = torch.tensor(collator.dropped.value, device=accelerator.device)
@@ -271,7 +283,7 @@ def summarise(run: Run, trainer: SFTTrainer, collator: Collator, seconds: float)
     }
 
 
-def samples_seen(training: SFTConfig, trainer: SFTTrainer) -> int:
+def samples_seen(training: SFTConfig, trainer: Trainer) -> int:
     """Return how many samples the steps took; an epoch's last step may be a smaller one."""
     batch = training.per_device_train_batch_size * training.gradient_accumulation_steps
     most = trainer.state.global_step * batch * trainer.accelerator.num_processes
@@ -279,16 +291,6 @@ def samples_seen(training: SFTConfig, trainer: SFTTrainer) -> int:
     if not hasattr(rows, "__len__") or trainer.state.epoch is None:
         return most
     return min(most, round(trainer.state.epoch * len(rows)))
-
-
-def peak_memory() -> int:
-    """Return this process's peak resident memory, or the accelerator's, in bytes."""
-    if torch.cuda.is_available():
-        return int(torch.cuda.max_memory_allocated())
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 if __name__ == "__main__":
