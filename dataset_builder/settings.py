@@ -1,6 +1,7 @@
 """Settings of a build: the defaults and presets of blift.yaml plus `--set` overrides, frozen.
 
-`settings.reddit.min_words` reads one value. Unknown keys and wrong types are refused by name.
+`settings.reddit.min_words` reads one value. Unknown keys, and values that a key may not have
+(`allowed`), are refused by name.
 """
 
 import datetime
@@ -13,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from dataset_builder.allowed import ALLOWED, conflicts
 from dataset_builder.errors import UsageError
 
 FILE = Path(__file__).with_name("blift.yaml")
@@ -90,7 +92,7 @@ class Settings:
 def load_settings(preset: str, overrides: Sequence[str]) -> Settings:
     """The preset's settings with `dotted.key=value` overrides applied (values are YAML).
 
-    Raises UsageError for an unknown preset or key, or a value of another type.
+    Raises UsageError for an unknown preset or key, or a value the key may not have.
     """
     document = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     tree: dict[str, dict[str, Any]] = document["settings"]
@@ -105,15 +107,17 @@ def load_settings(preset: str, overrides: Sequence[str]) -> Settings:
         if not equals:
             raise UsageError(f"--set {item!r}: expected KEY=VALUE, for example reddit.min_words=3")
         _assign(tree, defaults, key.strip(), _value(defaults, key.strip(), text))
+    for conflict in conflicts(tree):
+        raise UsageError(f"settings {conflict}; see dataset_builder/blift.yaml")
     return Settings(preset, tree)
 
 
 def _value(defaults: Mapping[str, Mapping[str, Any]], key: str, text: str) -> Any:
-    """The YAML value of `text`; `off` stays a word where a word is expected."""
+    """The YAML value of `text`; `off` and `12:00:00` stay words where a word is expected."""
     value = _yaml(key, text)
     section, _, name = key.partition(".")
     word = isinstance(defaults.get(section, {}).get(name), str)
-    return text.strip() if isinstance(value, bool) and word else value
+    return text.strip() if isinstance(value, bool | int | float) and word else value
 
 
 def _yaml(key: str, text: str) -> Any:
@@ -121,6 +125,8 @@ def _yaml(key: str, text: str) -> Any:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UsageError(f"--set {key}={text!r}: not a YAML value ({error})") from error
+    except ValueError:  # it looks like a day, but there is no such day
+        return text.strip()
     # YAML reads 2018-01-01 as a date; the settings keep days as text
     return value.isoformat() if isinstance(value, datetime.date) else value
 
@@ -134,25 +140,13 @@ def _assign(
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         raise UsageError(f"unknown setting {key!r}; {hint}")
-    expected = defaults[section][name]
-    if not _fits(expected, value):
+    allowed = ALLOWED[section][name]
+    if not allowed.holds(value):
         raise UsageError(
-            f"setting {key}={value!r}: expected a value like {expected!r} (or null); "
-            "see dataset_builder/blift.yaml"
+            f"setting {key}={value!r}: expected {allowed.words}; see dataset_builder/blift.yaml"
         )
     tree[section][name] = value
 
 
 def _keys(tree: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
     return (f"{section}.{name}" for section, values in tree.items() for name in values)
-
-
-def _fits(expected: Any, value: Any) -> bool:
-    """Null is always accepted, as is anything where the default is null."""
-    if expected is None or value is None:
-        return True
-    if isinstance(expected, bool) or isinstance(value, bool):
-        return isinstance(expected, bool) and isinstance(value, bool)
-    if isinstance(expected, int | float):
-        return isinstance(value, int | float)
-    return isinstance(value, type(expected))

@@ -58,7 +58,7 @@ def test_help_lists_every_command(capsys):
         (["build", "--media", "none", "--out", "x", "--set", "reddit.strat=1"],
          "did you mean 'reddit.start'"),
         (["build", "--media", "none", "--out", "x", "--set", "reddit.min_words=many"],
-         "expected a value like 3"),
+         "expected a whole number"),
         (["build", "--media", "none", "--out", "x", "--set", "reddit.start"], "KEY=VALUE"),
         (["build", "--media", "none", "--out", "x", "--workers", "0"], "expected 1 or more"),
         (["build", "--preset", "best"], "invalid choice"),

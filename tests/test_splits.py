@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from dataset_builder.errors import BuildError
+from dataset_builder.errors import UsageError
 from dataset_builder.settings import load_settings
 from dataset_builder.splits import assign, group_keys
 
@@ -85,7 +85,7 @@ def test_time_gives_the_newest_to_test():
 
 
 def test_small_data_still_have_a_train_split():
-    tiny = settings("method=quota", "test=0.5", "validation=0.5")
+    tiny = settings("method=quota", "test=0.5", "validation=0.49")
     assert assign(["g"], [None], tiny) == ["train"]
     three = assign(["a", "b", "c"], [1, 2, 3], tiny)
     assert collections.Counter(three) == {"test": 2, "train": 1}
@@ -93,5 +93,5 @@ def test_small_data_still_have_a_train_split():
 
 
 def test_unknown_method():
-    with pytest.raises(BuildError, match="hash, quota, time"):
-        assign(["a"], [1], settings("method=dice"))
+    with pytest.raises(UsageError, match="hash, quota, time"):
+        settings("method=dice")
