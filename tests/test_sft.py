@@ -170,6 +170,20 @@ def test_a_resumed_run_ends_as_an_unbroken_one(release: Path, base: Path, tmp_pa
     assert (tmp_path / "o" / "model.safetensors").read_bytes() == unbroken
 
 
+def test_drops_are_counted_where_steps_took_them(release: Path, base: Path, tmp_path: Path) -> None:
+    common = ("--dataset", str(release), "--model_name_or_path", str(base), "--max_steps", "2")
+    common = (*common, "--output_dir", str(tmp_path / "o"), "--over_budget", "drop")
+    done = launch(tmp_path, *common, "--max_tokens", "5")
+    assert done.returncode == 1
+    assert "all 4 samples seen have more than max_tokens=5" in done.stderr
+    # the texts of some samples are longer than the others'
+    done = launch(tmp_path, *common, "--max_tokens", "400", "--eval_strategy", "steps")
+    assert done.returncode == 0, done.stderr
+    found = summary(tmp_path / "o")
+    assert found["samples_seen"] == 4
+    assert 0 <= found["samples_dropped"] < 4
+
+
 def test_two_processes_on_the_cpu_are_two(release: Path, base: Path, tmp_path: Path) -> None:
     done = launch(
         tmp_path,
@@ -215,6 +229,8 @@ def test_each_epoch_is_told_to_the_collator() -> None:
         (["--freeze", "all"], 1, "freeze 'all': expected one of"),
         (["--packing", "true"], 1, "packing, padding_free"),
         (["--no_such_option", "1"], 2, "no_such_option"),
+        (["--max_train_samples", "0"], 2, "max_train_samples is 0: expected 1 or more"),
+        (["--cpu_threads", "-3"], 2, "cpu_threads is -3: expected 0 or more"),
     ],
 )
 def test_errors_are_one_message(

@@ -23,7 +23,22 @@ class EpochDraws(TrainerCallback):
 
 
 class Trainer(SFTTrainer):
-    """TRL's trainer without its card: it would publish claims that nobody measured."""
+    """TRL's trainer without its card, which would publish claims that nobody measured.
+
+    Counts in `dropped` the samples that this process' steps found too long.
+    """
+
+    dropped = 0
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Nothing: the model's card is made from measured results, elsewhere."""
+
+    def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any) -> Any:
+        """One step; the collator's count is ours, not the model's."""
+        self.dropped += int(inputs.pop("dropped", 0))
+        return super().training_step(model, inputs, *rest)
+
+    def prediction_step(self, model: Any, inputs: dict[str, Any], *rest: Any, **more: Any) -> Any:
+        """One evaluation step, likewise."""
+        inputs.pop("dropped", None)
+        return super().prediction_step(model, inputs, *rest, **more)

@@ -4,10 +4,9 @@ TRL's own collators know neither video nor the Q-Former's text (and would show i
 training and evaluation both use this one.
 """
 
-import multiprocessing
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -57,7 +56,8 @@ class Collator:
     """Shard rows -> batch, with one draw of turns per sample and epoch.
 
     `max_tokens` bounds one sample's sequence: above it `over_budget` decides between an error and
-    a counted drop. `dropped` is shared with the loader's workers. Set `epoch` before each epoch.
+    a drop. Then the batch also holds `dropped` [1], how many of its rows are missing: batches are
+    made ahead of the steps that take them, so only those can count. Set `epoch` before each epoch.
     """
 
     processor: Any
@@ -66,7 +66,6 @@ class Collator:
     max_tokens: int | None
     over_budget: str
     epoch: int = 0
-    dropped: Any = field(default_factory=lambda: multiprocessing.Value("q", 0))
 
     def __post_init__(self) -> None:
         if self.over_budget not in OVER_BUDGET:
@@ -80,20 +79,22 @@ class Collator:
             return batch
         lengths = batch["attention_mask"].sum(dim=1).tolist()
         kept = [i for i, length in enumerate(lengths) if length <= self.max_tokens]
-        if len(kept) == len(rows):
-            return batch
-        if self.over_budget == "error":
+        if self.over_budget == "error" and len(kept) < len(rows):
             worst = max(range(len(rows)), key=lengths.__getitem__)
             raise OverBudgetError(
                 f"sample {rows[worst]['json']['id']!r} has {lengths[worst]} tokens, the budget "
                 f"max_tokens is {self.max_tokens}: raise max_tokens, select fewer turns with "
                 "task_mix, or set over_budget to drop"
             )
-        with self.dropped.get_lock():
-            self.dropped.value += len(rows) - len(kept)
-        if not kept:
-            return self._masked_filler()
-        return build_batch(self.processor, [conversations[i] for i in kept])
+        if len(kept) < len(rows):
+            batch = (
+                build_batch(self.processor, [conversations[i] for i in kept])
+                if kept
+                else self._masked_filler()
+            )
+        if self.over_budget == "drop":
+            batch["dropped"] = torch.tensor([len(rows) - len(kept)])
+        return batch
 
     def _conversation(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         sample = row["json"]

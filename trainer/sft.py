@@ -9,7 +9,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ if not __package__:
 import torch
 from trl import ModelConfig, ScriptArguments, SFTConfig, TrlParser
 
+from trainer.arguments import BliftArguments
 from trainer.callbacks import EpochDraws, Trainer
 from trainer.checkpoint import adapter_config, freeze, load_base, save_model
 from trainer.collator import Collator
@@ -38,38 +39,6 @@ from trainer.rows import DatasetProblem, dataset_revision, load_rows
 SUMMARY = "train_summary.json"
 # A streamed dataset is shuffled in a window of this many rows: each holds a whole video.
 SHUFFLE_WINDOW = 64
-
-
-@dataclass
-class BliftArguments:
-    """What a recipe sets beyond TRL's own ScriptArguments, SFTConfig and ModelConfig."""
-
-    dataset: str | None = field(
-        default=None, metadata={"help": "BLIFT release folder or Hub id (as --dataset_name)."}
-    )
-    dataset_revision: str | None = field(
-        default=None, metadata={"help": "Commit of a Hub dataset."}
-    )
-    task_mix: str = field(
-        default="all",
-        metadata={"help": "Turns drawn per sample and epoch: 'all', 'all=2,comments=1', 'scenes'."},
-    )
-    freeze: str = field(
-        default="paper",
-        metadata={"help": "What trains: paper (all but the vision tower), authors_fork, literal."},
-    )
-    max_tokens: int | None = field(
-        default=None, metadata={"help": "Token budget of one sample; nothing is cut to fit it."}
-    )
-    over_budget: str = field(
-        default="error", metadata={"help": "Above the budget: error, or drop (counted)."}
-    )
-    max_train_samples: int | None = field(
-        default=None, metadata={"help": "Train on the first N usable samples only."}
-    )
-    cpu_threads: int | None = field(
-        default=None, metadata={"help": "Threads per process on a CPU; 0 = share all cores."}
-    )
 
 
 @dataclass(frozen=True)
@@ -157,7 +126,12 @@ def train(run: Run) -> None:
     started = time.monotonic()
     trainer.train(resume_from_checkpoint=resume_point(run.training))
     seconds = time.monotonic() - started
-    summary = summarise(run, trainer, collator, seconds)
+    summary = summarise(run, trainer, seconds)
+    if 0 < summary["samples_seen"] <= summary["samples_dropped"]:
+        raise ValueError(
+            f"all {summary['samples_seen']} samples seen have more than max_tokens="
+            f"{run.blift.max_tokens} tokens, so nothing was trained: raise it"
+        )
     save_model(trainer, processor, Path(run.training.output_dir))
     if trainer.is_world_process_zero():
         write_json(Path(run.training.output_dir) / SUMMARY, summary)
@@ -250,10 +224,10 @@ def usable(rows: Any, mix: dict[str, float]) -> Any:
     return rows.filter(has_turn, input_columns=["json"])
 
 
-def summarise(run: Run, trainer: Trainer, collator: Collator, seconds: float) -> dict[str, Any]:
+def summarise(run: Run, trainer: Trainer, seconds: float) -> dict[str, Any]:
     """Return what the run did, from its own counters; collective: every process calls it."""
     accelerator = trainer.accelerator
-    dropped = torch.tensor(collator.dropped.value, device=accelerator.device)
+    dropped = torch.tensor(trainer.dropped, device=accelerator.device)
     state = trainer.state
     seen = samples_seen(run.training, trainer)
     parameters = list(trainer.model.parameters())

@@ -46,11 +46,18 @@ def add_command(commands: Any) -> None:
     parser.add_argument("--split", default="test", help="held-out split (default: test)")
     parser.add_argument("--baseline-split", default="train", help="its mean is the baseline")
     parser.add_argument("--out", required=True, type=Path, help="results.json to write")
-    parser.add_argument("--limit", type=int, help="measure only the first N posts")
-    parser.add_argument("--batch-size", type=int, default=4, help="posts per forward pass")
-    parser.add_argument("--max-tokens", type=int, help="error above this many tokens per post")
+    parser.add_argument("--limit", type=positive, help="measure only the first N posts")
+    parser.add_argument("--batch-size", type=positive, default=4, help="posts per forward pass")
+    parser.add_argument("--max-tokens", type=positive, help="error above this many tokens per post")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON, not a table")
     parser.set_defaults(run=run)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of at least 1")
+    return int(text)
 
 
 def parse_percent(answer: str) -> float | None:
