@@ -117,10 +117,12 @@ def _count(
 ) -> tuple[_Cells, NDArray[np.int64]]:
     """Group token occurrences into cells; exact, whatever the hash used for sorting."""
     post = posts[rows].astype(np.uint64)
-    key = _mix(low, high, post)
-    order = np.argsort(key, kind="stable")  # stable: rows stay ascending within one token
+    # the comment in the low bits: rows come out ascending within a token, whatever the sort
+    bits = np.uint64(int(rows.max(initial=0)).bit_length())
+    token_key = _mix(low, high, post) >> bits
+    order = np.argsort(token_key << bits | rows.astype(np.uint64))
     new = _differs(order, low, high, post)
-    if not np.array_equal(new, _differs(order, key)):  # two tokens met in one hash
+    if not np.array_equal(new, _differs(order, token_key)):  # two tokens met in one hash
         order = np.lexsort((rows, post, high, low))
         new = _differs(order, low, high, post)
     row = rows[order]

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 
 from dataset_builder import authors
-from dataset_builder.ndjson import BATCH_ROWS, BOM, Tally, ahead, is_parquet, loads
-from dataset_builder.streams import Budget, decompressed, line_blocks
+from dataset_builder.ndjson import BATCH_ROWS, Tally, is_parquet, loads
+from dataset_builder.overlap import ahead
+from dataset_builder.streams import BOM, Budget, decompressed, line_blocks
 
 DOCUMENT_BYTES = 256 << 20  # a JSON document (not line by line) is read whole
 Numbered = tuple[dict[str, Any], int]
@@ -36,7 +38,9 @@ def records(path: Path, budget: Budget, tally: Tally) -> Iterator[Numbered]:
         if block.too_long:
             tally.add(block.first, b"", f"longer than build.max_line_mb ({block.too_long} B)")
             continue
-        for number, line in enumerate(block.data.split(b"\n"), block.first):
+        with closing(block):
+            lines = block.data.split(b"\n")
+        for number, line in enumerate(lines, block.first):
             if line.strip():
                 try:
                     yield loads(line.removeprefix(BOM)), number
@@ -49,7 +53,7 @@ def _document(path: Path, budget: Budget) -> list[Numbered] | None:
 
     Only a file whose first two lines are no objects by themselves is tried as a whole.
     """
-    lines = _first_lines(path, budget, 2)
+    lines = first_lines(path, budget, 2)
     if not lines or any(_is_object(line) for line in lines):
         return None
     text = b"".join(_head(path, budget, DOCUMENT_BYTES))
@@ -69,9 +73,13 @@ def _is_object(line: bytes) -> bool:
     return True
 
 
-def _first_lines(path: Path, budget: Budget, count: int) -> list[bytes]:
+def first_lines(path: Path, budget: Budget, count: int) -> list[bytes]:
+    """The first lines that are not blank, of about the first mebibyte; the last may be cut."""
     block = next(iter(line_blocks(_head(path, budget, 1 << 20), budget.line)), None)
-    lines = block.data.split(b"\n") if block else []
+    if block is None:
+        return []
+    with closing(block):
+        lines = block.data.split(b"\n")
     return [line for line in lines if line.strip()][:count]
 
 
@@ -88,7 +96,7 @@ def is_release_file(path: Path, budget: Budget) -> bool:
     """True when the file holds the authors' release rather than a dump."""
     if is_parquet(path):
         return authors.is_release(pq.read_schema(path).names)
-    lines = _first_lines(path, budget, 1)
+    lines = first_lines(path, budget, 1)
     try:
         return bool(lines) and authors.is_release(loads(lines[0].removeprefix(BOM)))
     except ValueError:

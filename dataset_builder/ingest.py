@@ -19,6 +19,7 @@ from dataset_builder.engine import progress_file
 from dataset_builder.errors import TooManyBadLines
 from dataset_builder.ledger import LedgerWriter
 from dataset_builder.ndjson import Tally, tables
+from dataset_builder.overlap import ahead
 from dataset_builder.schema import InputDigest
 from dataset_builder.settings import Settings
 from dataset_builder.staging import STAGED_COMMENTS, STAGED_POSTS
@@ -102,7 +103,7 @@ class Chunks:
         target.mkdir(parents=True, exist_ok=True)
         self.con.execute(
             f"COPY (SELECT *, hash({key}) % {self.partitions} AS part FROM ({select})) "
-            f"TO {literal(target)} (FORMAT parquet, COMPRESSION zstd, PARTITION_BY (part), "
+            f"TO {literal(target)} (FORMAT parquet, COMPRESSION snappy, PARTITION_BY (part), "
             f"FILENAME_PATTERN 'c{self.number:05d}_{{i}}', OVERWRITE_OR_IGNORE)"
         )
         self.number += 1
@@ -148,19 +149,16 @@ def read_comments(reading: Reading, task: int, source: Source, verdicts: Sequenc
         known = parquet(verdicts, pa.schema([(n, pa.string()) for n in VERDICT_COLUMNS]))
         job.con.execute(f"CREATE TABLE verdict AS SELECT * FROM {known} WHERE source = 'reddit'")
         for _ in job.chunks(source, reddit.COMMENT_FIELDS):
-            read = job.ledger.refusal.comments(f"{reddit.comments_sql()} WHERE {ours}", author)
+            rows = job.ledger.refusal.comments(f"{reddit.comment_rows()} WHERE {ours}", author)
             job.con.execute(
                 "CREATE OR REPLACE TEMP TABLE staged AS SELECT staged.*, verdict.reason, "
-                f"verdict.target, verdict.media_type FROM ({read}) "
+                f"verdict.target, verdict.media_type FROM ({rows}) "
                 "staged LEFT JOIN verdict ON staged.post_id = verdict.id"
             )
-            job.out.write(
-                f"SELECT {COMMENT_NAMES} FROM (SELECT * EXCLUDE (author) REPLACE ("
-                f"target AS post_id), {author} AS author_key FROM staged) staged "
-                " WHERE target IS NOT NULL AND reason IS NULL",
-                "comments",
-                "post_id",
-            )
+            kept = "SELECT * REPLACE (target AS post_id) FROM staged "
+            kept += "WHERE target IS NOT NULL AND reason IS NULL"
+            staged = reddit.comments_sql(kept, reading.key)
+            job.out.write(f"SELECT {COMMENT_NAMES} FROM ({staged})", "comments", "post_id")
             job.ledger.add(
                 "SELECT CASE WHEN reason IS NULL THEN 'read' ELSE 'posts' END AS stage, "
                 "'comment' AS kind, id, 'reddit' AS source, media_type, false AS kept, "
@@ -213,7 +211,9 @@ class _Task:
         self.final = task_folder(reading.layout, stage, task)
         self.folder = temporary(self.final)
         self.folder.mkdir(parents=True)
-        self.con = reading.connection(f"{stage}-{task}")
+        # the threads that decompress and parse need cores as well
+        sql = reading.with_threads(max(1, reading.threads - 1))
+        self.con = sql.connection(f"{stage}-{task}")
         self.out = Chunks(self.con, self.folder, reading.partitions)
         self.ledger = LedgerWriter(self.con, reading.layout, f"text-{stage}-{task:05d}")
         self.items = Counter[str]()
@@ -235,8 +235,8 @@ class _Task:
     def chunks(self, source: Source, fields: Sequence[str]) -> Iterator[None]:
         """Register each chunk of the file as `raw`; the file's tally is settled at its end."""
         tally, budget = Tally(), Budget.of(self.reading.settings)
-        parts = tables(source.path, fields, "id", budget, self.folder, tally)
-        for table in grouped(parts):
+        parts = tables(source.path, fields, "id", budget, tally, self.reading.threads)
+        for table in ahead(grouped(parts)):
             self.con.register("raw", table)
             yield
             self.con.unregister("raw")

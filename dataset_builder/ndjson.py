@@ -8,8 +8,8 @@ Everything stays text here, because the dumps changed field types over the years
 import hashlib
 import json
 import queue
-import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dataset_builder.errors import DamagedInput
-from dataset_builder.streams import Block, Budget, decompressed, line_blocks
+from dataset_builder.overlap import ahead, ordered
+from dataset_builder.streams import Block, Budget, decompressed, line_blocks, without_bom
+from dataset_builder.workdir import literal
 
-BOM = b"\xef\xbb\xbf"
 PARQUET_MAGIC = b"PAR1"
 OBJECT_BYTES = 16 << 20  # DuckDB's own limit of one JSON object
 BATCH_ROWS = 65_536
@@ -58,51 +59,71 @@ def is_parquet(path: Path) -> bool:
 
 
 def tables(
-    path: Path, columns: Sequence[str], key: str, budget: Budget, scratch: Path, tally: Tally
+    path: Path,
+    columns: Sequence[str],
+    key: str,
+    budget: Budget,
+    tally: Tally,
+    threads: int = 1,
 ) -> Iterator[pa.Table]:
     """Tables of the named text columns, one row per valid record (its `key` is not null).
 
-    `scratch` is a folder for the block being parsed. Bad lines are added to `tally`.
-    Raises DamagedInput for a file that cannot be trusted to its end.
+    Bad lines are added to `tally`. This many threads parse. Raises DamagedInput for a file that
+    cannot be trusted to its end.
     """
     if is_parquet(path):
         parts = _parquet(path, columns, key, tally)
     else:
-        parts = _json(path, columns, key, budget, scratch, tally)
+        parts = _json(path, columns, key, budget, tally, threads)
     for table in parts:
         tally.rows += table.num_rows
         yield table
 
 
 def _json(
-    path: Path, columns: Sequence[str], key: str, budget: Budget, scratch: Path, tally: Tally
+    path: Path, columns: Sequence[str], key: str, budget: Budget, tally: Tally, threads: int
 ) -> Iterator[pa.Table]:
     schema = pa.schema([(name, pa.string()) for name in columns])
-    file = scratch / "block.ndjson"
-    with duckdb.connect() as con:
-        con.execute("SET threads=1; SET enable_progress_bar=false")
-        for block in ahead(line_blocks(decompressed(path, budget, tally.used), budget.line)):
-            if block.too_long:
-                tally.add(block.first, b"", f"longer than build.max_line_mb ({block.too_long} B)")
-                continue
-            data = block.data.removeprefix(BOM) if block.first == 1 else block.data
-            file.write_bytes(data)
-            table = _parse(con, file, schema, len(data))
-            bad = pc.is_null(table[key])
-            if table.num_rows and pc.any(bad).as_py():
-                again = _repair(Block(data, block.first), table, bad, schema, key, tally)
-                table = pa.concat_tables([table.filter(pc.invert(bad)), again])
+    chunks = without_bom(decompressed(path, budget, tally.used))
+    with ExitStack() as stack:
+        idle: queue.SimpleQueue[duckdb.DuckDBPyConnection] = queue.SimpleQueue()
+        for _ in range(threads):
+            con = stack.enter_context(duckdb.connect())
+            con.execute("SET threads=1; SET enable_progress_bar=false")
+            idle.put(con)
+
+        def parse(block: Block) -> tuple[pa.Table, list[BadLine]]:
+            con = idle.get()
+            try:
+                with closing(block):
+                    return _rows(con, block, schema, key)
+            finally:
+                idle.put(con)
+
+        for table, bad in ordered(parse, ahead(line_blocks(chunks, budget.line)), threads):
+            tally.bad += bad
             yield table
-    file.unlink(missing_ok=True)
 
 
-def _parse(con: duckdb.DuckDBPyConnection, file: Path, schema: pa.Schema, size: int) -> pa.Table:
+def _rows(
+    con: duckdb.DuckDBPyConnection, block: Block, schema: pa.Schema, key: str
+) -> tuple[pa.Table, list[BadLine]]:
+    """Rows of a block, and its lines that are none."""
+    tally = Tally()
+    if block.too_long:
+        tally.add(block.first, b"", f"longer than build.max_line_mb ({block.too_long} B)")
+        return schema.empty_table(), tally.bad
     types = dict.fromkeys(schema.names, "VARCHAR")
-    name = str(file).replace("'", "''")
-    return con.sql(
-        f"SELECT * FROM read_json('{name}', format='newline_delimited', compression='none', "
-        f"columns={types!r}, ignore_errors=true, maximum_object_size={max(OBJECT_BYTES, size + 1)})"
+    table = con.sql(
+        f"SELECT * FROM read_json({literal(block.path)}, format='newline_delimited', "
+        f"compression='none', columns={types!r}, ignore_errors=true, "
+        f"maximum_object_size={max(OBJECT_BYTES, block.size + 1)})"
     ).to_arrow_table()
+    bad = pc.is_null(table[key])
+    if table.num_rows and pc.any(bad).as_py():
+        again = _repair(block, table, bad, schema, key, tally)
+        table = pa.concat_tables([table.filter(pc.invert(bad)), again])
+    return table, tally.bad
 
 
 def _repair(
@@ -204,38 +225,3 @@ def _as_varchar(name: str, schema: pa.Schema) -> str:
     if pa.types.is_timestamp(kind):
         return f'epoch("{name}")::BIGINT::VARCHAR AS "{name}"'
     return f'"{name}"::VARCHAR AS "{name}"'
-
-
-def ahead(blocks: Iterator[Block]) -> Iterator[Block]:
-    """The same blocks, read one ahead in a thread: zstd and DuckDB both leave Python's lock."""
-    box: queue.Queue[Block | BaseException | None] = queue.Queue(maxsize=1)
-    stop = threading.Event()
-
-    def put(item: Block | BaseException | None) -> bool:
-        while not stop.is_set():
-            try:
-                box.put(item, timeout=0.2)
-                return True
-            except queue.Full:
-                continue
-        return False
-
-    def work() -> None:
-        try:
-            for block in blocks:
-                if not put(block):
-                    return
-            put(None)
-        except BaseException as error:  # handed to the reader, who raises it
-            put(error)
-
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    try:
-        while (item := box.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stop.set()
-        thread.join()

@@ -25,6 +25,7 @@ _LINE_START = re.compile(
 _RULE = re.compile(
     r"(?m)^[ \t]*(?:[-*_=][ \t]*){3,}$|^[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-*:?[ \t]*)+$"
 )
+_LINE_MARKS = frozenset(" \t>#*+-_=|:")  # what the two above start with, besides digits
 _LINK = re.compile(
     r"!?\[([^\[\]]{0,2000})\]\(\s*<?([^()\s]{0,2000}(?:\([^()\s]*\)[^()\s]*)?)>?"
     r"(?:\s+\"[^\"]*\")?\s*\)"
@@ -45,7 +46,8 @@ def normalise(text: str, markdown: bool) -> str:
     text = _unescape(text)
     if "<" in text:
         text = _TAG.sub("", _BREAK.sub("\n", text))
-    text = _CONTROL.sub("", text)
+    if not text.isprintable():
+        text = _CONTROL.sub("", text)
     if not text.isascii():
         text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
         if "\u200d" in text:
@@ -65,10 +67,13 @@ def _unescape(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    text = _RULE.sub("", text)
+    marked = "\n" in text or text[:1] in _LINE_MARKS or text[:1].isdecimal()
+    if marked:
+        text = _RULE.sub("", text)
     if ">!" in text:
         text = _SPOILER.sub(r"\1", text)
-    text = _LINE_START.sub("", text)
+    if marked:
+        text = _LINE_START.sub("", text)
     if "](" in text:
         text = _LINK.sub(r"\1", text)
     if "`" in text:

@@ -15,6 +15,7 @@ from dataset_builder.vocabulary import (
     BOT_NAMES,
     BOT_SIGNATURE,
     DELETED_TEXTS,
+    MARK_GATE,
     NSFW_MARK,
 )
 from dataset_builder.workdir import sql_type
@@ -96,18 +97,24 @@ def hash_author(name: str, key: bytes) -> str:
     return hmac.new(key, name.lower().encode(), sha256).hexdigest()
 
 
-def bot(author: str, body: str) -> str:
-    """SQL: how we know that a program wrote it, else null; names a person never."""
+def bot(author: str, body: str, likely: str = "true") -> str:
+    """SQL: how we know that a program wrote it, else null; names a person never.
+
+    `likely` is SQL: where it is false the body holds no signature (MARK_GATE says so).
+    """
+    signed = f"regexp_matches({body}, {quote(BOT_SIGNATURE)})"
     return (
         f"CASE WHEN lower({author}) IN {sql_list(BOT_NAMES)} THEN 'listed account' "
         f"WHEN regexp_matches({author}, {quote(BOT_ACCOUNT)}) THEN 'account pattern' "
-        f"WHEN regexp_matches({body}, {quote(BOT_SIGNATURE)}) THEN 'signature' END"
+        f"WHEN CASE WHEN {likely} THEN {signed} END THEN 'signature' END"
     )
 
 
 def deleted_text(column: str) -> str:
     """SQL: the column is one of Reddit's marks for deleted text."""
-    return f"(strlen({column}) < 32 AND lower(trim({column})) IN {sql_list(DELETED_TEXTS)})"
+    # CASE, because AND would trim every long text as well
+    marks = sql_list(DELETED_TEXTS)
+    return f"CASE WHEN strlen({column}) < 32 THEN lower(trim({column})) IN {marks} ELSE false END"
 
 
 def subreddits(settings: Settings) -> tuple[list[str], list[str]]:
@@ -193,18 +200,25 @@ def _post_deleted() -> str:
     )
 
 
-def comments_sql() -> str:
-    """SELECT over `raw` (COMMENT_FIELDS as text): staged comments, with `author` still a name.
+def comment_rows() -> str:
+    """SELECT over `raw` (COMMENT_FIELDS as text) that adds the post's id, as ours."""
+    native = "CASE WHEN starts_with(link_id, 't3_') THEN link_id[4:] ELSE link_id END"
+    return f"SELECT 'reddit-' || {native} AS post_id, * FROM raw"
 
-    The caller hashes it (`author_hash`) for the few comments that are kept, and drops it.
+
+def comments_sql(rows: str, key: bytes) -> str:
+    """SELECT over rows as of `comment_rows` that gives staged comments: no author, but a hash.
+
+    One pattern first asks whether a body may hold any mark, because most hold none.
     """
     return f"""
-    SELECT 'reddit-' || regexp_replace(link_id, '^t3_', '') AS post_id, id, body,
-      {number("score")} AS likes, {number("created_utc")} AS created, NULL::BIGINT AS position,
-      lower(subreddit) AS subreddit, author,
-      CASE WHEN regexp_matches(body, {quote(NSFW_MARK)}) THEN 'text' END AS nsfw,
-      {bot("author", "body")} AS bot,
+    SELECT post_id, id, body, {number("score")} AS likes, {number("created_utc")} AS created,
+      NULL::BIGINT AS position, lower(subreddit) AS subreddit,
+      {author_hash("author", key)} AS author_key,
+      CASE WHEN likely THEN CASE WHEN regexp_matches(body, {quote(NSFW_MARK)}) THEN 'text' END END
+        AS nsfw,
+      {bot("author", "body", "likely")} AS bot,
       CASE WHEN {deleted_text("body")} OR body IS NULL THEN 'text'
         WHEN author = '[deleted]' THEN 'author' END AS deleted,
       (parent_id NOT LIKE 't3\\_%' ESCAPE '\\') AS reply, {number("retrieved_on")} AS retrieved
-    FROM raw"""
+    FROM (SELECT *, regexp_matches(body, {quote(MARK_GATE)}) AS likely FROM ({rows}))"""

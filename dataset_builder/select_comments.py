@@ -79,15 +79,18 @@ def candidates(
     _join(con, reading, part, ledger)
     _judge(con, reading, ledger)
     most = reading.settings.comments.candidates
+    # sorted without their texts
     con.execute(
-        "CREATE TABLE ranked AS SELECT n, post_id, source, media_type, id, text, likes, "
-        f"author_key, row_number() OVER (PARTITION BY post_id ORDER BY {RANK}) AS place FROM judged"
+        "CREATE TABLE placed AS SELECT n, row_number() OVER "
+        f"(PARTITION BY post_id ORDER BY {RANK}) AS place FROM judged WHERE verdict IS NULL"
     )
+    ranked = "judged JOIN placed USING (n)"
     limit = f"place > {most:d}" if most else "false"
-    ledger.add(_drop("'rank'", "'beyond_candidates'", "place::VARCHAR", f"ranked WHERE {limit}"))
+    ledger.add(_drop("'rank'", "'beyond_candidates'", "place::VARCHAR", f"{ranked} WHERE {limit}"))
     con.execute(
-        f"CREATE TABLE candidate AS SELECT * FROM ranked WHERE NOT ({limit}) "
-        "ORDER BY source, post_id, place"
+        "CREATE TABLE candidate AS SELECT n, post_id, source, media_type, id, text, likes, "
+        f"author_key, place FROM {ranked} WHERE NOT ({limit}) ORDER BY source, post_id, place; "
+        "DROP TABLE placed; DROP TABLE judged"
     )
 
 
@@ -102,7 +105,7 @@ def _drop(stage: str, reason: str, value: str, rows: str) -> str:
 def _join(
     con: duckdb.DuckDBPyConnection, reading: Reading, part: int, ledger: LedgerWriter
 ) -> None:
-    """Tables `post` (posts still in) and `joined` (their comments, each once)."""
+    """Tables `post` (posts still in) and `every` (comments, each once, beside their post)."""
     layout = reading.layout
     posts = parquet([layout.parts / "posts" / f"{part:05d}.parquet"], STAGED_POSTS)
     verdicts = f"read_parquet({literal(final_verdicts(layout))})"
@@ -118,44 +121,50 @@ def _join(
         *staged_files(layout, "read_posts", "comments", part),
         *staged_files(layout, "read_comments", "comments", part),
     ]
-    newest = "retrieved DESC NULLS LAST, likes DESC NULLS LAST, created, body"
     con.execute(
-        "CREATE TABLE every AS SELECT c.*, v.media_type, v.reason, v.target, "
-        "split_part(c.post_id, '-', 1) AS source, row_number() OVER ("
-        f"PARTITION BY c.id, split_part(c.post_id, '-', 1) ORDER BY {newest}) AS copy "
+        "CREATE TABLE every AS SELECT row_number() OVER () AS n, c.*, v.media_type, v.reason, "
+        "v.target, split_part(c.post_id, '-', 1) AS source "
         f"FROM {parquet(files, STAGED_COMMENTS)} c LEFT JOIN verdict v ON c.post_id = v.id"
     )
-    ledger.add(_drop("'read'", "'repeated'", "'record ' || copy", "every WHERE copy > 1"))
-    gone = "every WHERE copy = 1 AND (target IS NULL OR reason IS NOT NULL)"
+    _drop_repeated(con, ledger)
+    gone = "every WHERE target IS NULL OR reason IS NOT NULL"
     why = "CASE WHEN reason IS NULL THEN 'no_post' ELSE 'post_dropped:' || reason END"
     ledger.add(_drop("'posts'", why, "post_id", gone))
+
+
+def _drop_repeated(con: duckdb.DuckDBPyConnection, ledger: LedgerWriter) -> None:
+    """Of several records of one comment the newest stays in `every`."""
+    newest = "retrieved DESC NULLS LAST, likes DESC NULLS LAST, created, body"
     con.execute(
-        "CREATE TABLE joined AS SELECT row_number() OVER () AS n, "
-        "* EXCLUDE (reason, target, copy, body), coalesce(body, '') AS text "
-        "FROM every WHERE copy = 1 AND reason IS NULL AND target = post_id"
+        "CREATE TABLE twice AS SELECT id, source FROM every GROUP BY ALL HAVING count(*) > 1"
     )
-    con.execute("DROP TABLE every")
+    con.execute(
+        "CREATE TABLE repeated AS SELECT n, row_number() OVER (PARTITION BY id, source "
+        f"ORDER BY {newest}) AS copy FROM every SEMI JOIN twice USING (id, source)"
+    )
+    rows = "every JOIN repeated USING (n) WHERE copy > 1"
+    ledger.add(_drop("'read'", "'repeated'", "'record ' || copy", rows))
+    con.execute("DELETE FROM every WHERE n IN (SELECT n FROM repeated WHERE copy > 1)")
 
 
 def _judge(con: duckdb.DuckDBPyConnection, reading: Reading, ledger: LedgerWriter) -> None:
-    """Table `judged`: comments that pass the rules, text normalised, words counted."""
+    """Table `judged`: comments of posts still in, text normalised, with the rules' verdict."""
     marks = _per_source(rulebook.COMMENT_MARKS, reading)
-    con.execute(f"CREATE TABLE marked AS SELECT *, {marks} AS verdict FROM joined")
-    _report(ledger, "marked")
     con.execute(
-        "CREATE TABLE plain AS SELECT * EXCLUDE (verdict) FROM marked WHERE verdict IS NULL"
+        "CREATE TABLE said AS SELECT * EXCLUDE (reason, target, body), coalesce(body, '') AS text, "
+        f"{marks} AS verdict FROM every WHERE reason IS NULL AND target = post_id; "
+        "DROP TABLE every"
     )
-    con.execute("DROP TABLE marked; DROP TABLE joined")
-    clean(con, "plain", "n", "text", "source = 'reddit'")
-    words = "CASE WHEN text = '' THEN 0 ELSE length(text) - length(replace(text, ' ', '')) + 1 END"
+    clean(con, "said", "n", "text", "source = 'reddit'", "verdict IS NULL")
+    words = "CASE WHEN text = '' THEN 0 ELSE strlen(text) - strlen(replace(text, ' ', '')) + 1 END"
     texts = _per_source(rulebook.COMMENT_TEXT, reading)
     con.execute(
-        f"CREATE TABLE counted AS SELECT *, {texts} AS verdict "
-        f"FROM (SELECT *, {words} AS words FROM plain)"
+        "CREATE TABLE judged AS SELECT * REPLACE ("
+        f"CASE WHEN verdict IS NULL THEN {texts} ELSE verdict END AS verdict) "
+        f"FROM (SELECT *, {words} AS words FROM said); DROP TABLE said"
     )
-    _report(ledger, "counted")
-    con.execute("CREATE TABLE judged AS SELECT * FROM counted WHERE verdict IS NULL")
-    con.execute("DROP TABLE counted; DROP TABLE plain")
+    rows = "judged WHERE verdict IS NOT NULL"
+    ledger.add(_drop("verdict.stage", "verdict.reason", "verdict.value", rows))
 
 
 def _per_source(functions: tuple[rulebook.rules.CommentRule, ...], reading: Reading) -> str:
@@ -166,11 +175,6 @@ def _per_source(functions: tuple[rulebook.rules.CommentRule, ...], reading: Read
         for source in SOURCES
     )
     return f"CASE source {cases} END"
-
-
-def _report(ledger: LedgerWriter, table: str) -> None:
-    rows = f"{table} WHERE verdict IS NOT NULL"
-    ledger.add(_drop("verdict.stage", "verdict.reason", "verdict.value", rows))
 
 
 def scrub_column(

@@ -82,14 +82,22 @@ def _normalise_titles(con: duckdb.DuckDBPyConnection) -> None:
         clean(con, "every", "id", column, "false")
 
 
-def clean(con: duckdb.DuckDBPyConnection, table: str, key: str, column: str, markdown: str) -> None:
+def clean(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    key: str,
+    column: str,
+    markdown: str,
+    where: str = "true",
+) -> None:
     """Normalise a text column in place; only texts the gate lets through leave DuckDB.
 
-    `markdown` is SQL that is true where the text is Reddit markup.
+    `markdown` is SQL that is true where the text is Reddit markup; other rows than those of
+    `where` stay as they are.
     """
     gate = f"regexp_matches({column}, {quote(PLAIN_GATE)})"
     found = con.sql(
-        f"SELECT {key} AS k, {column} AS t, {markdown} AS m FROM {table} WHERE {gate}"
+        f"SELECT {key} AS k, {column} AS t, {markdown} AS m FROM {table} WHERE {where} AND {gate}"
     ).to_arrow_table()
     if not found.num_rows:
         return

@@ -4,12 +4,14 @@ A cut file never looks like a shorter one: zstd and gzip streams must end where 
 Output is budgeted, because a frame of a few bytes may state gigabytes (reliability C4).
 """
 
+import os
 import struct
+import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import zstandard
 
@@ -18,6 +20,7 @@ from dataset_builder.settings import Settings
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 GZIP_MAGIC = b"\x1f\x8b"
+BOM = b"\xef\xbb\xbf"
 MAX_WINDOW = 2**31  # dumps are written with `zstd --long=31`
 # Small feeds bound what one call can return: 4 bytes may stand for 128 KiB.
 FEED = 8192
@@ -183,50 +186,89 @@ def _gzip(file: BinaryIO, meter: _Meter) -> Iterator[bytes]:
 
 @dataclass(frozen=True)
 class Block:
-    """Whole lines: `data` ends with a newline; `first` is the 1-based number of its first line.
+    """Whole lines, ending with a newline, in a file that is memory where the system can do that.
 
-    `too_long` holds the length of a line that was skipped because it is over the limit; such a
-    block has no data.
+    `first` is the 1-based number of the first line. `too_long` holds the length of a line that
+    was skipped because it is over the limit; such a block has no lines.
     """
 
-    data: bytes
+    file: IO[bytes]
+    size: int
     first: int
     too_long: int = 0
 
+    @property
+    def path(self) -> str:
+        """Where the lines can be read by name until the block is closed."""
+        name = self.file.name
+        return name if isinstance(name, str) else f"/proc/self/fd/{name}"
 
-BLOCK_BYTES = 16 << 20
+    @property
+    def data(self) -> bytes:
+        """The lines."""
+        self.file.seek(0)
+        return self.file.read()
+
+    def close(self) -> None:
+        """Free the memory."""
+        self.file.close()
+
+
+BLOCK_BYTES = 8 << 20
+
+
+def _scratch() -> IO[bytes]:
+    # chunks go straight into such a file: joining them in Python would touch fresh memory twice
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("block"), "w+b", buffering=0)
+    return tempfile.NamedTemporaryFile(buffering=0)
 
 
 def line_blocks(chunks: Iterator[bytes], max_line: int) -> Iterator[Block]:
-    """Cut a byte stream into blocks of whole lines of about BLOCK_BYTES.
+    """Cut a byte stream into blocks of whole lines of about BLOCK_BYTES; the reader closes them.
 
     A line longer than `max_line` becomes a Block with `too_long` set; its bytes are dropped as
     they come, so memory stays bounded.
     """
-    parts: list[bytes] = []
-    size, line, skipped = 0, 1, 0
+    file, size, first, line, skipped = _scratch(), 0, 1, 1, 0
+    rest = 0  # bytes behind the last newline
     for chunk in chunks:
         if skipped:
             end = chunk.find(b"\n")
             if end < 0:
                 skipped += len(chunk)
                 continue
-            yield Block(b"", line, skipped + end)
-            line, skipped, chunk = line + 1, 0, chunk[end + 1 :]
-        parts.append(chunk)
+            yield Block(_scratch(), 0, line, skipped + end)
+            first, skipped, chunk = line + 1, 0, chunk[end + 1 :]
+            line = first
+        cut = chunk.rfind(b"\n") + 1
+        line += chunk.count(b"\n", 0, cut)
+        if cut and size + cut >= BLOCK_BYTES:
+            file.write(chunk[:cut])
+            yield Block(file, size + cut, first)
+            file, size, first, rest, chunk, cut = _scratch(), 0, line, 0, chunk[cut:], 0
+        file.write(chunk)
         size += len(chunk)
-        if size < BLOCK_BYTES:
-            continue
-        data = b"".join(parts)
-        cut = data.rfind(b"\n") + 1
-        if cut:
-            yield Block(data[:cut], line)
-            line += data.count(b"\n", 0, cut)
-        parts, size = [data[cut:]], len(data) - cut
-        if size > max_line:
-            parts, size, skipped = [], 0, size
+        rest = len(chunk) - cut if cut else rest + len(chunk)
+        if rest > max_line:
+            file.truncate(size - rest)
+            if size > rest:
+                yield Block(file, size - rest, first)
+            file, size, skipped, rest = _scratch(), 0, rest, 0
     if skipped:
-        yield Block(b"", line, skipped)
+        yield Block(_scratch(), 0, line, skipped)
     elif size:
-        data = b"".join(parts)
-        yield Block(data if data.endswith(b"\n") else data + b"\n", line)
+        if rest:
+            size += file.write(b"\n")
+        yield Block(file, size, first)
+
+
+def without_bom(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The stream without a byte order mark at its start."""
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= len(BOM):
+            break
+    yield head.removeprefix(BOM)
+    yield from chunks

@@ -50,6 +50,8 @@ BOT_SIGNATURE = (
 )
 
 NSFW_MARK = r"(?i)\bnsfw\b"
+# a text without any of these holds neither a bot's signature nor the NSFW mark
+MARK_GATE = r"(?i)nsfw|bo+[tp]|automatically"
 
 DELETED_TEXTS = ("[deleted]", "[removed]", "[deleted by user]", "[removed by reddit]")
 
