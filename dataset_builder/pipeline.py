@@ -14,9 +14,8 @@ from typing import Any
 
 from dataset_builder import rulebook, vocabulary
 from dataset_builder.channels import read_channels
-from dataset_builder.engine import Task, exclusive, run_stage
+from dataset_builder.engine import Task, exclusive, run_stage, start_server
 from dataset_builder.errors import BuildError
-from dataset_builder.finish import finish
 from dataset_builder.funnel import write_funnel
 from dataset_builder.ingest import (
     Reading,
@@ -66,10 +65,14 @@ def build(request: Request, settings: Settings) -> dict[str, Any]:
     _check_settings(request, settings)
     with exclusive(layout):
         adopt_tombstones(layout, settings.build.tombstones)
+        if settings.build.executor == "local":
+            start_server()  # it loads while we digest the inputs
         inputs = _inputs(layout, request)
         reading = _prepare(layout, inputs, settings, request.workers)
         seconds = _text_stages(reading, inputs, request.workers)
         digests = [source.digest for source in inputs.every()]
+        from dataset_builder.finish import finish  # loads what the text stages do not need
+
         started = time.perf_counter()
         summary = finish(request.out, request.media, settings, digests, request.workers)
         seconds["finish"] = time.perf_counter() - started
@@ -98,6 +101,8 @@ def build_text(request: Request, settings: Settings) -> dict[str, float]:
     layout = Layout(request.out.absolute())
     with exclusive(layout):
         adopt_tombstones(layout, settings.build.tombstones)
+        if settings.build.executor == "local":
+            start_server()  # it loads while we digest the inputs
         inputs = _inputs(layout, request)
         reading = _prepare(layout, inputs, settings, request.workers)
         return _text_stages(reading, inputs, request.workers)
