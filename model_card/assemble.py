@@ -39,7 +39,7 @@ def part(name: str) -> object:
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """0: written; 1: one line on stderr says what is missing."""
+    """0: written; 1: one line on stderr says what is missing; 130: interrupted."""
     chosen = arguments(given)
 
     def say(line: str) -> None:
@@ -61,6 +61,9 @@ def main(given: Sequence[str] | None = None) -> int:
             raise
         say(f"error: {error}")
         return 1
+    except KeyboardInterrupt:
+        say("interrupted; run it again")
+        return 130
     size = sum(path.stat().st_size for path in chosen.out.rglob("*") if path.is_file())
     say(f"done: {chosen.out} ({size / 1e6:.1f} MB)")
     return 0

@@ -1,7 +1,6 @@
 """Reading sharded PyTorch checkpoints and writing safetensors, one tensor in memory at a time."""
 
 import json
-import pickle
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +53,7 @@ def _load_tensors(path: Path) -> Any:
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
         except (RuntimeError, OSError):  # the old, non-zip format cannot be mapped
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError) as error:
+    except Exception as error:  # a dozen kinds for damaged files; what is damaged stays unread
         raise ValueError(
             f"{path} is not a plain PyTorch state dict (unsupported or damaged: "
             f"{first_line(error)[:120]}): expected tensors only; code in a checkpoint is "
@@ -63,8 +62,8 @@ def _load_tensors(path: Path) -> Any:
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, in one line; its kind where it says nothing."""
-    return next(iter(str(error).splitlines()), type(error).__name__)
+    """What an error says, in one line, after its kind."""
+    return f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}".rstrip(": ")
 
 
 class _LazyTensors(Mapping[str, torch.Tensor]):

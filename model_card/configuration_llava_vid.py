@@ -128,7 +128,7 @@ class LlavaVidConfig(PretrainedConfig):
         self.video_fps, self.max_frames = video_fps, max_frames
         self.frame_chunk_size, self.initializer_range = frame_chunk_size, initializer_range
         self.train_vision_tower = train_vision_tower
-        self._check_fields()
+        self.check_fields()
         super().__init__(**self._inherited(kwargs))
         self.auto_map = dict(AUTO_MAP)
 
@@ -183,7 +183,9 @@ class LlavaVidConfig(PretrainedConfig):
             )
         return int(size // patch) ** 2
 
-    def _check_fields(self) -> None:
+    def check_fields(self) -> None:
+        """Raises ValueError for a field out of its range (models check again: `from_pretrained`
+        sets overrides after construction)."""
         allowed = {
             "vision_feature": VISION_FEATURES,
             "vision_feature_select_strategy": SELECT_STRATEGIES,
@@ -199,10 +201,13 @@ class LlavaVidConfig(PretrainedConfig):
             not isinstance(self.max_frames, int) or self.max_frames < 1
         ):
             raise ValueError(f"max_frames is {self.max_frames!r}: expected None or an integer >= 1")
-        for name in ("context_norm_eps", "video_fps"):
+        for name in ("context_norm_eps", "video_fps", "initializer_range"):
             value = getattr(self, name)
-            if not isinstance(value, (int, float)) or not value > 0:
-                raise ValueError(f"{name} is {value!r}: expected a number > 0")
+            number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not (number and 0 < value < math.inf):
+                raise ValueError(f"{name} is {value!r}: expected a finite number > 0")
+        if not isinstance(self.train_vision_tower, bool):
+            raise ValueError(f"train_vision_tower is {self.train_vision_tower!r}: expected a bool")
         if not isinstance(self.compress_type, str):
             raise ValueError(
                 f"compress_type is {self.compress_type!r}: expected 'mean', 'none' or 'grid:k'"

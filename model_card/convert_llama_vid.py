@@ -65,7 +65,7 @@ def run(chosen: argparse.Namespace) -> dict[str, object]:
 
 
 def main(given: Sequence[str] | None = None) -> int:
-    """0: converted (and verified); 1: one line on stderr says why not."""
+    """0: converted (and verified); 1: one line on stderr says why not; 130: interrupted."""
     chosen = arguments(given)
     try:
         summary = run(chosen)
@@ -74,6 +74,9 @@ def main(given: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("interrupted; convert again, from the start", file=sys.stderr)
+        return 130
     for name, value in summary.items():
         print(f"{name}: {value}", file=sys.stderr)
     if chosen.json:

@@ -45,6 +45,16 @@ TURNS = {
 }
 
 
+def checked_sampling(video_fps: float, max_frames: int | None) -> tuple[float, int | None]:
+    """Both as given; ValueError for a frame rate or cap that no video can be sampled with."""
+    number = isinstance(video_fps, (int, float)) and not isinstance(video_fps, bool)
+    if not (number and 0 < video_fps < math.inf):
+        raise ValueError(f"video_fps is {video_fps!r}: expected a finite number > 0")
+    if max_frames is not None and not (type(max_frames) is int and max_frames >= 1):
+        raise ValueError(f"max_frames is {max_frames!r}: expected None or an integer >= 1")
+    return video_fps, max_frames
+
+
 def frame_step(average_fps: float, video_fps: float) -> int:
     """Distance in frames between two sampled frames: round(average_fps / video_fps), at least 1.
 
@@ -256,6 +266,7 @@ def _wanted_frames(source: bytes | Path, video_fps: float, max_frames: int | Non
 
 
 __all__ = [
+    "checked_sampling",
     "frame_step",
     "is_features",
     "load_image",

@@ -95,6 +95,7 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
     trainers which call the base model directly (fused heads) see them too."""
 
     def __init__(self, config: LlavaVidConfig) -> None:
+        config.check_fields()
         super().__init__(config)
         vision, text = config.vision_width, config.text_config.hidden_size
         queries = config.qformer_config.hidden_size

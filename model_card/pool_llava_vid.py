@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from .media_llava_vid import is_features, load_image, load_video, pad_to_square
+from .media_llava_vid import checked_sampling, is_features, load_image, load_video, pad_to_square
 
 PAYLOAD_KEYS = ("image", "video", "features", "url", "path", "base64", "bytes")
 
@@ -56,6 +56,9 @@ class MediaPool:
     videos: list[Any] = field(default_factory=list)
     _known: dict[Any, int] = field(default_factory=dict)
     _sources: list[Any] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        checked_sampling(self.video_fps, self.max_frames)
 
     def frames(self, kind: str, index: int) -> int:
         """Frames of an item (a picture has one)."""

@@ -18,9 +18,10 @@ from .batch_llava_vid import (
     text_columns,
 )
 from .configuration_llava_vid import content_tokens_per_frame
-from .media_llava_vid import pillow_processor
+from .media_llava_vid import checked_sampling, pillow_processor
 from .pool_llava_vid import MediaPool, flat_list, payload, video_list
-from .text_llava_vid import Piece, Template, conversation_list, media_blocks, with_subtitles
+from .subtitles_llava_vid import with_subtitles
+from .text_llava_vid import Piece, Template, conversation_list, media_blocks
 
 ASPECT_RATIOS = ("pad", "square")
 PROMPT_NEWLINES = ("keep", "delete", "reference")
@@ -66,7 +67,7 @@ class LlavaVidProcessor(ProcessorMixin):
         self.compress_type, self.num_patches = compress_type, num_patches
         content_tokens_per_frame(compress_type, num_patches)  # raises for a wrong type
         self.image_aspect_ratio = image_aspect_ratio
-        self.video_fps, self.max_frames = video_fps, max_frames
+        self.video_fps, self.max_frames = checked_sampling(video_fps, max_frames)
         self.qformer_newlines, self.max_length = qformer_newlines, max_length
         qformer_tokenizer.truncation_side = "left"
         super().__init__(

@@ -233,38 +233,6 @@ class Template:
         return [(media.sub("", turn).strip(), len(media.findall(turn))) for turn in turns]
 
 
-def with_subtitles(
-    pieces: Sequence[Piece], subtitles: Sequence[Sequence[str] | None]
-) -> list[Piece]:
-    """Pieces with every subtitled placeholder opened: one per frame, its subtitles behind it.
-
-    subtitles: per placeholder, one string per frame ("" = none), or None. All are joined by single
-    spaces, and text that touches is one piece, as in the reference's long-video input.
-    """
-    opened: list[Piece] = []
-    remaining = iter(subtitles)
-    for piece in pieces:
-        lines = next(remaining, None) if piece.kind in MEDIA else None
-        if lines is None:
-            opened.append(piece)
-            continue
-        for frame, line in enumerate(lines):
-            gap = " " if frame + 1 < len(lines) else ""
-            opened.append(Piece(piece.kind, piece.text, frame=frame))
-            text = f" {line}{gap}" if line else gap
-            if text:
-                opened.append(Piece("text", text))
-    merged: list[Piece] = []
-    for piece in opened:
-        before = merged[-1] if merged else None
-        if before is not None and before.kind == piece.kind == "text":
-            moved = [(a + len(before.text), b + len(before.text)) for a, b in piece.answer]
-            merged[-1] = Piece("text", before.text + piece.text, (*before.answer, *moved))
-        else:
-            merged.append(piece)
-    return merged
-
-
 def encode_piece(piece: Piece, tokenizer: Any) -> tuple[list[int], list[int]]:
     """Ids of a text piece and, per id, 1 where it overlaps the assistant's characters."""
     encoded = tokenizer(
@@ -292,5 +260,4 @@ __all__ = [
     "conversation_list",
     "encode_piece",
     "media_blocks",
-    "with_subtitles",
 ]

@@ -56,7 +56,9 @@ VIDEO_HEADS = re.compile(rb"^(?:.{4}ftyp|\x1a\x45\xdf\xa3|RIFF.{4}AVI )", re.DOT
 DAMAGE = (OSError, ValueError, SyntaxError, EOFError, struct.error, Image.DecompressionBombError)
 COMMENT = re.compile(r"^\s*\d{1,2}\s*[.):]\s+(\S.*)$")
 SCENE = re.compile(r"^\s*scene\s+\d+\s*[:.]\s*(\S.*)$", re.IGNORECASE)
-PERCENT = re.compile(r"(?<![\d.,-])(\d{1,3}(?:\.\d+)?)\s*(?:%|percent\b)", re.IGNORECASE)
+PERCENT = re.compile(
+    r"(?<![\d.,-])(?<!\d[eE])(\d{1,3}(?:\.\d+)?)\s*(?:%|per ?cent\b)", re.IGNORECASE
+)
 EXAMPLES = (
     ("images/tower.jpg", "Paris, ten minutes after sunset", "Tower at dusk"),
     ("images/lion.jpg", "The boss of the rock", "Lion on a rock"),

@@ -24,6 +24,11 @@ from trainer.evaluation.results import Source, write_results
         ("likes: 5", None),
         ("", None),
         ("in 2018, 4.5% of 7%", 4.5),
+        ("-5%", None),
+        ("5,3%", None),
+        ("12-15%", None),
+        ("1e3%", None),
+        ("1000%", None),
     ],
 )
 def test_parse_percent(answer: str, percent: float | None) -> None:

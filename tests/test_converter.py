@@ -2,8 +2,10 @@
 
 import io
 import json
+import signal
 import subprocess
 import sys
+import time
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -281,11 +283,30 @@ def test_an_index_cannot_name_files_elsewhere(tmp_path: Path) -> None:
     status, _, err = converter(source, tmp_path / "out")
     assert status == 1
     assert "somewhere/file.bin" in err
-    (source / "empty.bin").write_bytes(b"")
-    index.write_text(json.dumps({"weight_map": {"a": "empty.bin"}}))
-    status, _, err = converter(source, tmp_path / "out")
-    assert status == 1
-    assert "empty.bin is not a plain PyTorch state dict" in err
+    index.write_text(json.dumps({"weight_map": {"a": "broken.bin"}}))
+    for content in (b"", b"hello", b"<html>not found</html>"):
+        (source / "broken.bin").write_bytes(content)
+        status, _, err = converter(source, tmp_path / "out")
+        assert status == 1
+        assert "broken.bin is not a plain PyTorch state dict" in err
+
+
+def test_ctrl_c_ends_the_converter_with_130(tmp_path: Path) -> None:
+    source, _ = write_checkpoint(tmp_path)
+    command = [sys.executable, str(MODEL_CARD / "convert_llama_vid.py"), str(source)]
+    process = subprocess.Popen(
+        [*command, str(tmp_path / "out")], stderr=subprocess.PIPE, text=True,
+        # a shell's background jobs ignore SIGINT and hand that on to their children
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )  # fmt: skip
+    while not (tmp_path / "out").exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert "interrupted" in told
+    assert "Traceback" not in told
+    assert converter(source, tmp_path / "out", "--verify")[0] == 0
 
 
 def test_only_an_earlier_conversion_is_written_over(tmp_path: Path) -> None:

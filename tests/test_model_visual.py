@@ -272,6 +272,9 @@ def test_other_transformer_towers(vision: Any, strategy: str) -> None:
         ("num_query_tokens", 0, "integer >= 1"),
         ("context_norm_eps", 0.0, "number > 0"),
         ("video_fps", -1, "number > 0"),
+        ("video_fps", float("inf"), "finite number > 0"),
+        ("initializer_range", "x", "finite number > 0"),
+        ("train_vision_tower", "yes", "expected a bool"),
         ("max_frames", 0, "None or an integer >= 1"),
         ("frame_chunk_size", "8", "integer >= 1"),
         ("image_token_id", 641, "two different ids"),
@@ -283,6 +286,14 @@ def test_wrong_fields_fail_at_construction(field: str, value: Any, told: str) ->
     with pytest.raises(ValueError, match=told) as error:
         tiny_config(**{field: value})
     assert field.split("_config")[0] in str(error.value)
+
+
+def test_a_field_set_wrong_later_fails_when_the_model_is_made() -> None:
+    """As `from_pretrained(folder, compress_type=…)` sets it, after the config's construction."""
+    config = tiny_config()
+    config.compress_type = "bad"
+    with pytest.raises(ValueError, match="compress_type is 'bad'"):
+        code("modeling_llava_vid.LlavaVidModel")(config)
 
 
 def test_the_default_config_is_the_released_size() -> None:

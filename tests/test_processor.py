@@ -315,13 +315,21 @@ def test_subtitles_stand_behind_their_frames(processor: Any) -> None:
     batch = run(processor, chat, return_assistant_tokens_mask=True)
     ids, pair = batch["input_ids"][0], [processor.video_token_id] * 2
     expected: list[int] = []
-    pieces = ["user\nA movie.\n", " hello there ", " ", " <video> bye ", "\nNow the movie ends."]
+    # the text touches the movie, as in the reference: no line breaks of the template between
+    pieces = ["user\nA movie.", " hello there ", " ", " <video> bye ", "Now the movie ends."]
     for k, text in enumerate(pieces):
         plain = {"add_special_tokens": False, "split_special_tokens": True}
         expected += (pair if k else []) + processor.tokenizer(text, **plain)["input_ids"]
     assert ids[1 : 1 + len(expected)].tolist() == expected
     assert processor.tokenizer.decode(ids[batch["assistant_masks"][0] == 1]) == "Fine.<|im_end|>"
     assert batch["video_slots"].tolist() == [[0, 0, 0]]
+    vicuna = (Path(__file__).parents[1] / "model_card/chat_template.jinja").read_text()
+    batch = run(processor, chat, return_assistant_tokens_mask=True, chat_template=vicuna)
+    text = processor.tokenizer.decode(batch["input_ids"][0])
+    assert "USER: A movie.<video><video> hello there <video><video> <video>" in text
+    assert "<video>Now the movie ends. ASSISTANT: Fine." in text
+    answer = batch["input_ids"][0][batch["assistant_masks"][0] == 1]
+    assert processor.tokenizer.decode(answer).startswith(" Fine.")
     video["subtitles"] = ["one"]
     with pytest.raises(ValueError, match="1 subtitles for 4 frames"):
         run(processor, [user(video)])
@@ -577,3 +585,17 @@ def test_a_late_system_message_is_not_lost(processor: Any) -> None:
     assert "Be brief." in processor.apply_chat_template([system, user("a")], chat_template=vicuna)
     with pytest.raises(Exception, match="system message stands after the first"):
         processor.apply_chat_template([user("a"), system, user("b")], chat_template=vicuna)
+
+
+@pytest.mark.parametrize(
+    "option", [{"video_fps": 0}, {"video_fps": -1.0}, {"video_fps": float("inf")},
+               {"max_frames": 0}, {"max_frames": -1}, {"max_frames": 2.5}],
+)  # fmt: skip
+def test_frames_cannot_be_sampled_at_no_rate(
+    processor: Any, folder: Path, option: dict[str, Any]
+) -> None:
+    name, value = next(iter(option.items()))
+    with pytest.raises(ValueError, match=f"{name} is {value}"):
+        run(processor, [user({**VIDEO, "video": video_bytes(8)})], **option)
+    with pytest.raises(ValueError, match=f"{name} is {value}"):
+        AutoProcessor.from_pretrained(folder, trust_remote_code=True, **option)

@@ -23,7 +23,10 @@ LIKES_TASK = "blift_percent_liked"
 BOOTSTRAP_SEED = 0
 # said in full: a model folder's own generation settings must not move a measured number
 GREEDY = {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "max_new_tokens": 24}
-_PERCENT = re.compile(r"(?<![\d.])(\d+(?:\.\d+)?)\s*(?:%|per ?cent\b)", re.IGNORECASE)
+# half a number ("5,3%", "12-15%", "-5%") is no answer: unparsed, never misread
+PERCENT = re.compile(
+    r"(?<![\d.,-])(?<!\d[eE])(\d{1,3}(?:\.\d+)?)\s*(?:%|per ?cent\b)", re.IGNORECASE
+)
 
 EXAMPLE = """example:
   python -m trainer.evaluation behavior --model out/demo --dataset build/release \\
@@ -62,7 +65,7 @@ def positive(text: str) -> int:
 
 def parse_percent(answer: str) -> float | None:
     """Return the first percentage of an answer; None without one or outside 0..100."""
-    found = _PERCENT.search(answer)
+    found = PERCENT.search(answer)
     value = float(found.group(1)) if found else None
     return value if value is not None and value <= 100 else None
 
