@@ -116,7 +116,7 @@ def _settings(arguments: argparse.Namespace) -> Settings:
         raise UsageError(f"--workers {arguments.workers}: expected 1 or more")
     if getattr(arguments, "media", None) == "none":
         # first: what the user says of them stands
-        overrides = ["media.given=false", "media.required=false", *overrides]
+        overrides.insert(0, "media.required=false")
     return load_settings(arguments.preset, overrides)
 
 

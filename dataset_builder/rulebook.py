@@ -48,7 +48,7 @@ EARLY: dict[str, tuple[Staged, ...]] = {
             ),
         ),
         ("topic", (rules.category, rules.topic, language.not_wanted, rules.comments_disabled)),
-        ("length", (rules.youtube_too_long, rules.youtube_duration_unknown)),
+        ("length", (rules.youtube_too_long,)),
         ("views", (rules.few_views,)),
         ("marks", (rules.youtube_nsfw, rules.youtube_nsfw_words)),
     ),
@@ -56,7 +56,7 @@ EARLY: dict[str, tuple[Staged, ...]] = {
 LATE: dict[str, tuple[Staged, ...]] = {
     "reddit": (
         ("comments", (partial(rules.few_comments, source="reddit"),)),
-        ("length", (rules.reddit_too_long, rules.reddit_duration_unknown)),
+        ("length", (rules.reddit_too_long,)),
         ("host", (rules.gallery, rules.not_hosted)),
     ),
     "youtube": (("comments", (partial(rules.few_comments, source="youtube"),)),),

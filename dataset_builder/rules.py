@@ -97,11 +97,6 @@ def reddit_too_long(settings: Settings) -> Rule | None:
     return _too_long(settings.reddit.max_seconds)
 
 
-def reddit_duration_unknown(settings: Settings) -> Rule | None:
-    """Sec. 2.1.1: a video whose length nobody knows cannot be held to 500 s."""
-    return _duration_unknown(settings, settings.reddit.max_seconds)
-
-
 def gallery(settings: Settings) -> Rule | None:
     """A gallery is several pictures under one set of comments: which one do they speak of?"""
     if settings.reddit.galleries == "first":
@@ -178,11 +173,6 @@ def youtube_nsfw(settings: Settings) -> Rule | None:
 def youtube_too_long(settings: Settings) -> Rule | None:
     """Sec. 2.1.2: videos over 60 s."""
     return _too_long(settings.youtube.max_seconds)
-
-
-def youtube_duration_unknown(settings: Settings) -> Rule | None:
-    """Sec. 2.1.2: a video whose length nobody knows cannot be held to 60 s."""
-    return _duration_unknown(settings, settings.youtube.max_seconds)
 
 
 def few_views(settings: Settings) -> Rule | None:
@@ -268,15 +258,6 @@ def _too_long(seconds: float | None) -> Rule | None:
     if seconds is None:
         return None
     return Rule("too_long", f"media_type = 'video' AND duration > {seconds}", "duration::VARCHAR")
-
-
-def _duration_unknown(settings: Settings, seconds: float | None) -> Rule | None:
-    """Decided here only where no media file will tell the length later (`select_media`)."""
-    media = settings.media
-    if seconds is None or media.given or media.duration_unknown == "keep":
-        return None
-    unknown = "media_type = 'video' AND duration IS NULL"
-    return Rule("duration_unknown", unknown, quote(f"limit {seconds:g} s"))
 
 
 def _foreign(hosts: list[str] | None) -> str:

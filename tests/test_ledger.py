@@ -273,3 +273,17 @@ def test_repeated_items_count_once_kept_once_dropped(tmp_path):
     ]  # fmt: skip
     for total in funnel(out)["totals"].values():
         assert total["in"] == total["kept"] + total["dropped"]
+
+
+def test_a_video_of_unknown_length_is_left_for_fetch_and_hydrate(tmp_path):
+    """A build without media drops it in the end; its text stays, because a file would tell."""
+    link = "https://www.youtube.com/watch?v=AAAAAAAAAAA"
+    talk = [comment("v1", "va", "the river runs below the bridge", subreddit="videos"),
+            comment("v2", "va", "an old lamp stands on a wall", subreddit="videos")]  # fmt: skip
+    inputs = ["--reddit-submissions",
+              lines(tmp_path / "s.jsonl", [submission("va", subreddit="videos", url=link)]),
+              "--reddit-comments", lines(tmp_path / "c.jsonl", talk)]  # fmt: skip
+    assert main(["build", "--media", "none", "--out", str(tmp_path / "out"), *inputs]) == 0
+    assert why(tmp_path / "out", "va")[0]["reason"] == "duration_unknown"
+    posts = pq.read_table(tmp_path / "out/work/text/posts.parquet").to_pylist()
+    assert [post["id"] for post in posts] == ["reddit-va"]

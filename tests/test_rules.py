@@ -291,31 +291,3 @@ def test_every_rule_has_a_source_and_place():
     assert [row["reason"] for row in found if row["source"] == "reddit" and row["kind"] == "post"] \
         == ["bad_id", "no_date", "before_overlay_rule", "before_window", "after_window", "nsfw",
             "bot", "deleted", "few_comments", "too_long", "gallery", "not_hosted"]  # fmt: skip
-
-
-NO_FILES = ["media.given=false"]
-FILM = {"media_type": "video", "host": "youtube.com", "media_key": "A"}
-
-
-@pytest.mark.parametrize(
-    ("source", "late", "changes", "set_", "found"),
-    [
-        # before the views, as the paper orders them; with files to come it is theirs to say
-        ("youtube", False, {"duration": None, "views": 9}, NO_FILES, "duration_unknown"),
-        ("youtube", False, {"duration": None, "views": 9}, [], "few_views"),
-        ("youtube", False, {"duration": 60.0}, NO_FILES, None),
-        ("youtube", False, {"duration": None}, [*NO_FILES, "youtube.max_seconds=null"], None),
-        (
-            "youtube", False, {"duration": None},
-            [*NO_FILES, "media.duration_unknown=keep"], None,
-        ),
-        ("reddit", True, {**FILM, "host": "vimeo.com"}, NO_FILES, "duration_unknown"),
-        ("reddit", True, FILM, [], None),
-        ("reddit", True, {"media_type": "image"}, NO_FILES, None),
-    ],
-)  # fmt: skip
-def test_an_unknown_length_falls_in_its_place_where_no_file_will_tell(
-    source, late, changes, set_, found
-):
-    verdict = post(source, late, set_, **changes)
-    assert (verdict[0] if verdict else None) == found
