@@ -1,43 +1,57 @@
-"""Kept comments by post: the Arrow table of the text stage, and the lists that merging replaced."""
+"""Kept comments on disk: those of some posts, and all with what merging changed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
-import pyarrow.parquet as pq
+
+from dataset_builder.schema import COMMENTS
+from dataset_builder.workdir import literal
 
 Comment = dict[str, Any]
+NAMES = ", ".join(f'"{name}"' for name in COMMENTS.names)
 
 
 class Comments:
-    """Comments in rank order by post id."""
+    """The text stage's comments.parquet and the lists that merging put in its place."""
 
-    def __init__(self, path: Path) -> None:
-        table = pq.read_table(path).sort_by([("post_id", "ascending"), ("rank", "ascending")])
-        self.table: pa.Table = table.combine_chunks()
-        self._at: dict[str, tuple[int, int]] = {}
-        runs = pa.compute.run_end_encode(self.table.column("post_id").combine_chunks())
-        start = 0
-        for post, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
-            self._at[post] = (start, end - start)
-            start = end
-        self._replaced: dict[str, list[Comment]] = {}
+    def __init__(self, con: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self.con = con
+        self.every = f"read_parquet({literal(path)})"
+        self.con.execute("CREATE TABLE replaced_post (id VARCHAR)")
+        self.con.register("no_comments", COMMENTS.empty_table())
+        self.con.execute("CREATE TABLE replaced AS SELECT * FROM no_comments")
 
-    def of(self, post: str) -> list[Comment]:
-        """The comments of `post`, best first; none is no error."""
-        if post in self._replaced:
-            return self._replaced[post]
-        start, count = self._at.get(post, (0, 0))
-        return self.table.slice(start, count).to_pylist()
+    def of(self, posts: Collection[str]) -> dict[str, list[Comment]]:
+        """The comments of these posts as the text stage gave them, best first."""
+        found: dict[str, list[Comment]] = {}
+        if posts:
+            self.con.register("asked", pa.table({"id": pa.array(sorted(posts), pa.string())}))
+            query = f"SELECT {NAMES} FROM {self.every} WHERE post_id IN (SELECT id FROM asked)"
+            rows = self.con.sql(f"{query} ORDER BY post_id, rank").to_arrow_table().to_pylist()
+            for row in rows:
+                found.setdefault(row["post_id"], []).append(row)
+            self.con.unregister("asked")
+        return found
 
-    def replace(self, post: str, comments: list[Comment]) -> None:
-        """Let `post` have these comments from now on."""
-        self._replaced[post] = comments
+    def replace(self, comments: Mapping[str, list[Comment]]) -> None:
+        """Let these posts have these comments from now on."""
+        rows = [{**c, "post_id": post} for post, found in comments.items() for c in found]
+        self.con.register("new", pa.Table.from_pylist(rows, schema=COMMENTS))
+        self.con.register("of", pa.table({"id": pa.array(list(comments), pa.string())}))
+        self.con.execute(
+            f"INSERT INTO replaced_post SELECT * FROM of; "
+            f"INSERT INTO replaced BY NAME SELECT {NAMES} FROM new"
+        )
+        self.con.unregister("new")
+        self.con.unregister("of")
 
-    def every(self) -> Iterator[tuple[str, str]]:
-        """(post id, comment id) of every comment as the text stage gave it."""
-        for batch in self.table.select(["post_id", "id"]).to_batches(max_chunksize=65_536):
-            yield from zip(batch.column(0).to_pylist(), batch.column(1).to_pylist(), strict=True)
+    def now(self) -> str:
+        """SQL: all comments with the replaced lists in their places."""
+        left = "post_id NOT IN (SELECT id FROM replaced_post)"
+        own = f"SELECT {NAMES} FROM {self.every} WHERE {left}"
+        return f"({own} UNION ALL SELECT {NAMES} FROM replaced)"

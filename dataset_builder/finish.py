@@ -9,52 +9,32 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pyarrow.parquet as pq
 
 from dataset_builder import language
 from dataset_builder.annotate.registry import AnnotatorChoice, choose_annotators
-from dataset_builder.annotate.run import (
-    annotation_tasks,
-    read_results,
-    results_folder,
-    run_annotation_task,
-)
+from dataset_builder.annotate.run import read_file
+from dataset_builder.annotate_build import annotate_media
 from dataset_builder.atomic import sweep_partials
 from dataset_builder.comment_table import Comments
 from dataset_builder.dataset_card import CardFacts
-from dataset_builder.decoder import DecodeLimits
 from dataset_builder.errors import BuildError
 from dataset_builder.forget import refuse_forgotten
+from dataset_builder.judged import Judged
 from dataset_builder.manifest import NAME
 from dataset_builder.media import record_folder
-from dataset_builder.media_ledger import comment_rows, post_rows, write_media_ledger
+from dataset_builder.media_ledger import write_media_ledger
 from dataset_builder.media_record import RecordStore
-from dataset_builder.merge_media import (
-    joined_splits,
-    looking_alike,
-    merge_posts,
-    same_looking_posts,
-)
-from dataset_builder.pack import Material, pack_split
+from dataset_builder.merge_media import joined_splits, looking_alike, merge_duplicates
+from dataset_builder.pack import Material, pack
+from dataset_builder.rejected import NSFW
 from dataset_builder.release_files import close_release, write_shards
 from dataset_builder.schema import InputDigest, ReleaseSummary
-from dataset_builder.select_media import (
-    POST_COLUMNS,
-    Expected,
-    Selection,
-    drop_nsfw,
-    hide_refused,
-    select,
-)
+from dataset_builder.select_media import Expected, select
 from dataset_builder.settings import Settings
-from dataset_builder.shards import DEFAULT_CONFIG, SPLITS, ReleaseFile
-from dataset_builder.tasks import run_tasks
-from dataset_builder.tombstones import load_tombstones
+from dataset_builder.shards import DEFAULT_CONFIG, ReleaseFile
+from dataset_builder.tombstones import Tombstones, load_tombstones
 
 SOURCES = ("reddit", "youtube")
 
@@ -71,32 +51,46 @@ def finish(
 
     `expected` (of `hydrate`): media by post id that must be found again.
     """
-    work, release = build_dir / "work", build_dir / "release"
-    records = record_folder(work, settings)
-    _tidy(build_dir, records)
+    _tidy(build_dir, record_folder(build_dir / "work", settings))
     tombstones = load_tombstones(build_dir)
     refuse_forgotten(build_dir, tombstones)
-    posts = pq.read_table(work / "text" / "posts.parquet")
-    comments = Comments(work / "text" / "comments.parquet")
-    light = posts.select(POST_COLUMNS).to_pylist()
-    selection = select(light, media_dir, build_dir, settings, workers, tombstones, expected)
-    ledger = _drop_duplicates(light, comments, selection, settings)
+    judged = select(build_dir, media_dir, settings, workers, tombstones, expected)
+    try:
+        return _release(judged, media_dir, inputs, workers, tombstones)
+    finally:
+        judged.close()
+
+
+def _release(
+    judged: Judged,
+    media_dir: Path | None,
+    inputs: Sequence[InputDigest],
+    workers: int,
+    tombstones: Tombstones,
+) -> ReleaseSummary:
+    """Everything after judging: duplicates, annotations, samples, shards, ledger, card."""
+    settings, build_dir = judged.settings, judged.layout.root
+    work, release = judged.layout.work, build_dir / "release"
+    store = RecordStore(record_folder(work, settings))
+    comments = Comments(judged.con, judged.layout.text / "comments.parquet")
+    merged = merge_duplicates(judged, store, comments, settings)
+    judged.drop(merged.posts)
+    comments.replace(merged.replaced)
     chosen, absent = choose_annotators(settings)
-    results = annotate_media(selection.media(), chosen, build_dir, settings, workers)
-    drop_nsfw(selection, results, settings)
+    results = [(choice, files) for choice, files, _ in annotate_media(judged, chosen, workers)]
+    drop_nsfw(judged, results)
     tier = tier_of(media_dir, settings)
-    store = RecordStore(records)
-    material = Material(posts, comments, selection, results, store, settings, tier)
-    alike = looking_alike(light, selection, settings.media.duplicate_bits)
-    packed, counts = _pack(material, joined_splits(light, alike), work / "samples")
+    posts = judged.layout.text / "posts.parquet"
+    material = Material(posts, comments, judged, results, store, settings, tier)
+    alike = looking_alike(judged, store, settings.media.duplicate_bits)
+    packed, counts = pack(material, joined_splits(judged, alike), work / "samples")
     # from here on the old release is incomplete: its manifest goes first and comes back last
     (release / NAME).unlink(missing_ok=True)
     files = write_shards(packed, DEFAULT_CONFIG, build_dir, settings, workers)
-    facts = _facts(tier, chosen if selection.records else [], absent, counts, work)
-    rows = chain(selection.media_rows, *ledger)
-    write_media_ledger(hide_refused(rows, tombstones), build_dir / "ledger")
+    facts = _facts(tier, chosen if judged.has_media() else [], absent, counts, work)
+    write_media_ledger(judged, comments, merged, tombstones)
     root = close_release(files, release, facts, [i.as_dict() for i in inputs], settings.as_dict())
-    return _summary(root, files, facts.comments, selection)
+    return _summary(root, files, facts.comments, judged.reasons())
 
 
 def _facts(
@@ -145,65 +139,28 @@ def _tidy(build_dir: Path, records: Path) -> None:
     shutil.rmtree(records / "scratch", ignore_errors=True)
 
 
-def _drop_duplicates(
-    light: Sequence[Mapping[str, Any]], comments: Comments, selection: Selection, settings: Settings
-) -> tuple[Iterator[dict[str, Any]], Iterator[dict[str, Any]]]:
-    """Merge posts with the same media; returns the ledger's rows of posts and comments."""
-    by_id = {post["id"]: post for post in light}
-    groups = same_looking_posts(light, selection, settings)
-    post_drops, comment_drops = merge_posts(groups, by_id, comments, settings)
-    selection.drops |= post_drops
-    for post in post_drops:
-        selection.records.pop(post)
-    return (
-        post_rows(light, selection.drops),
-        comment_rows(comments, by_id, selection.drops, comment_drops, set(post_drops)),
-    )
-
-
-def annotate_media(
-    media: dict[str, Path],
-    chosen: Sequence[AnnotatorChoice],
-    build_dir: Path,
-    settings: Settings,
-    workers: int,
-) -> list[tuple[AnnotatorChoice, dict[str, Any]]]:
-    """Run every chosen annotator over media it has not seen, and read all results."""
-    work, limits = build_dir / "work", DecodeLimits.from_settings(settings)
-    records = record_folder(work, settings)
-    results = []
-    for choice in chosen:
-        tasks = annotation_tasks(choice, media, work, records, limits)
-        run_tasks(run_annotation_task, tasks, workers, settings, build_dir, choice.field)
-        results.append((choice, read_results(results_folder(work, choice, records))))
-    return results
-
-
-def _pack(
-    material: Material, moved: Mapping[str, str], folder: Path
-) -> tuple[dict[str, Path], dict[str, Counter[str]]]:
-    """Packed samples of every split that has any, and their counts."""
-    by_split: dict[str, list[str]] = {split: [] for split in SPLITS}
-    ids = material.posts.column("id").to_pylist()
-    for post, split in zip(ids, material.posts.column("split").to_pylist(), strict=True):
-        if post not in material.selection.drops:
-            by_split[moved.get(post, split)].append(post)
-    packed: dict[str, Path] = {}
-    counts: dict[str, Counter[str]] = {}
-    for split, chosen in by_split.items():
-        if chosen:
-            packed[split] = folder / f"{split}.parquet"
-            counts[split] = pack_split(material, chosen, packed[split])
-    return packed, counts
+def drop_nsfw(judged: Judged, results: Sequence[tuple[AnnotatorChoice, Sequence[Path]]]) -> None:
+    """Drop posts whose media an NSFW annotator put above `media.max_nsfw`."""
+    limit = judged.settings.media.max_nsfw
+    for choice, files in results:
+        if choice.field != "nsfw" or limit is None:
+            continue
+        scores: dict[str, float] = {}
+        for path in files:
+            found = {sha: score for sha, score in read_file(path) if score is not None}
+            scores = {sha: s for sha, s in scores.items() if sha not in found}
+            scores |= {sha: score for sha, score in found.items() if score > limit}
+        query = f"SELECT id, sha256 FROM {judged.now()} WHERE list_contains(?, sha256)"
+        rows = judged.con.execute(query, [sorted(scores)]).fetchall() if scores else []
+        judged.drop({id: (NSFW, f"{scores[sha]:.3f}") for id, sha in rows})
 
 
 def _summary(
-    root: str, files: Sequence[ReleaseFile], comments: int, selection: Selection
+    root: str, files: Sequence[ReleaseFile], comments: int, dropped: dict[str, int]
 ) -> ReleaseSummary:
     tars = [file for file in files if file.path.endswith(".tar")]
     samples: Counter[str] = Counter()
     for tar in tars:
         samples[tar.path.removeprefix("data/").rsplit("-", 1)[0]] += tar.samples
-    dropped = Counter(reason for reason, _ in selection.drops.values())
     size = sum(file.bytes for file in files)
-    return ReleaseSummary(root, dict(samples), comments, len(files), size, dict(dropped))
+    return ReleaseSummary(root, dict(samples), comments, len(files), size, dropped)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,14 +133,12 @@ def run_media_task(task: MediaTask) -> None:
     write_atomic(task.verdicts, json.dumps(verdicts).encode())
 
 
-def read_verdicts(tasks: Sequence[MediaTask]) -> dict[Path, MediaRecord]:
+def read_verdicts(tasks: Sequence[MediaTask]) -> Iterator[tuple[Path, MediaRecord]]:
     """The record of every file of finished `tasks`."""
-    found: dict[Path, MediaRecord] = {}
     for task in tasks:
         store = RecordStore(task.records)
         for path, sha256 in json.loads(task.verdicts.read_bytes()):
-            found[Path(path)] = store.read(sha256)
-    return found
+            yield Path(path), store.read(sha256)
 
 
 def longest_allowed(source: str, settings: Settings) -> float | None:

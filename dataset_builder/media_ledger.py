@@ -2,73 +2,63 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from dataset_builder.atomic import atomic_file
 from dataset_builder.comment_table import Comments
-from dataset_builder.schema import LEDGER
-from dataset_builder.select_media import Drop
+from dataset_builder.judged import Judged, drop_table
+from dataset_builder.ledger import LedgerWriter
+from dataset_builder.merge_media import Merged
+from dataset_builder.rejected import TOMBSTONE
+from dataset_builder.tombstones import TAIL, Tombstones
 
+NAME = "media-00000"
 STAGE = "media"
-NAME = "media-00000.parquet"
-BATCH = 65_536
 
 
-def write_media_ledger(rows: Iterable[Mapping[str, Any]], folder: Path) -> None:
-    """Write `rows` as one file of the ledger."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with atomic_file(folder / NAME) as file, pq.ParquetWriter(file, LEDGER) as writer:
-        for batch in _batches(rows):
-            writer.write_table(pa.Table.from_pylist(batch, schema=LEDGER))
+def write_media_ledger(
+    judged: Judged, comments: Comments, merged: Merged, tombstones: Tombstones
+) -> None:
+    """Write this stage's part of the ledger. Forgotten media and their posts are not named."""
+    con = judged.con
+    ledger = LedgerWriter(con, judged.layout, NAME)
+    for select in (_media_rows(judged), _post_rows(judged)):
+        hidden = f"sha256('{tombstones.salt}' || kind || ':' || id)"
+        refused = f"reason IS NOT DISTINCT FROM '{TOMBSTONE}'"
+        ledger.add(
+            f"SELECT * REPLACE (CASE WHEN {refused} THEN 'forgotten-' || left({hidden}, {TAIL}) "
+            f"ELSE id END AS id, CASE WHEN {refused} THEN NULL ELSE value END AS value) "
+            f"FROM ({select})"
+        )
+    con.register("said", drop_table(merged.comments))
+    con.execute("CREATE TABLE comment_drop AS SELECT * FROM said")
+    ledger.add(_comment_rows(judged, comments))
+    ledger.close()
 
 
-def post_rows(
-    posts: Sequence[Mapping[str, Any]], drops: Mapping[str, Drop]
-) -> Iterator[dict[str, Any]]:
-    """One row per post that reached this stage."""
-    for post in posts:
-        yield _row("post", post["id"], post, drops.get(post["id"]))
+def _media_rows(judged: Judged) -> str:
+    """SQL: one row per looked-up item: several posts may show one video."""
+    return (
+        f"SELECT '{STAGE}' AS stage, 'media' AS kind, key AS id, source, media_type, "
+        "file_reason IS NULL AS kept, file_reason AS reason, file_value AS value FROM ("
+        "SELECT *, row_number() OVER (PARTITION BY source, key ORDER BY id) AS n "
+        f"FROM {judged.now()} WHERE looked_up) WHERE n = 1"
+    )
 
 
-def comment_rows(
-    comments: Comments,
-    posts: Mapping[str, Mapping[str, Any]],
-    post_drops: Mapping[str, Drop],
-    comment_drops: Mapping[str, Drop],
-    merged: set[str],
-) -> Iterator[dict[str, Any]]:
-    """One row per comment; those of posts in `merged` moved or have their own drop."""
-    for post_id, comment_id in comments.every():
-        drop = comment_drops.get(comment_id)
-        if drop is None and post_id in post_drops and post_id not in merged:
-            reason, value = post_drops[post_id]
-            drop = (f"post_dropped:{reason}", value)
-        yield _row("comment", comment_id, posts[post_id], drop)
+def _post_rows(judged: Judged) -> str:
+    """SQL: one row per post that reached this stage."""
+    return (
+        f"SELECT '{STAGE}' AS stage, 'post' AS kind, id, source, media_type, "
+        f"reason IS NULL AS kept, reason, value FROM {judged.now()}"
+    )
 
 
-def _row(kind: str, item: str, post: Mapping[str, Any], drop: Drop | None) -> dict[str, Any]:
-    return {
-        "stage": STAGE,
-        "kind": kind,
-        "id": item,
-        "source": post["source"],
-        "media_type": post["media_type"],
-        "kept": drop is None,
-        "reason": drop[0] if drop else None,
-        "value": drop[1] if drop else None,
-    }
-
-
-def _batches(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    for row in rows:
-        batch.append(dict(row))
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    yield batch
+def _comment_rows(judged: Judged, comments: Comments) -> str:
+    """SQL: one row per comment; it goes with the post it is at now, merging may have moved it."""
+    return (
+        f"SELECT '{STAGE}' AS stage, 'comment' AS kind, c.id, j.source, j.media_type, "
+        "d.id IS NULL AND j.reason IS NULL AS kept, CASE WHEN d.id IS NOT NULL THEN d.reason "
+        "WHEN j.reason IS NOT NULL THEN 'post_dropped:' || j.reason END AS reason, "
+        "CASE WHEN d.id IS NOT NULL THEN d.value ELSE j.value END AS value "
+        f"FROM {comments.every} c LEFT JOIN replaced r ON c.id = r.id "
+        f"JOIN {judged.now()} j ON j.id = coalesce(r.post_id, c.post_id) "
+        "LEFT JOIN comment_drop d ON c.id = d.id"
+    )

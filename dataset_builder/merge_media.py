@@ -3,56 +3,95 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from dataset_builder.comment_table import Comment, Comments
 from dataset_builder.dedup import near_duplicates
+from dataset_builder.judged import USABLE, Drop, Judged
+from dataset_builder.media_record import RecordStore
 from dataset_builder.phash import duplicate_groups
-from dataset_builder.rejected import DUPLICATE
-from dataset_builder.select_media import Drop, Selection
+from dataset_builder.rejected import DUPLICATE, FEW_COMMENTS
 from dataset_builder.settings import Settings
 
+SOURCES = ("reddit", "youtube")
 
-def same_looking_posts(
-    posts: Sequence[Mapping[str, Any]], selection: Selection, settings: Settings
-) -> list[list[str]]:
-    """Groups of post ids of one source whose media have the same bytes or look the same."""
-    groups: list[list[str]] = []
-    for source in sorted({post["source"] for post in posts}):
-        section = {"reddit": settings.reddit, "youtube": settings.youtube}[source]
-        if section.duplicates != "keep":
-            own = [post for post in posts if post["source"] == source]
-            groups += looking_alike(own, selection, settings.media.duplicate_bits)
-    return groups
+
+@dataclass
+class Merged:
+    """What merging does: drops of posts and of comments by id, and comments of posts that stay.
+
+    Comments of a post that goes are at the post that stays, or have a drop of their own.
+    """
+
+    posts: dict[str, Drop] = field(default_factory=dict)
+    comments: dict[str, Drop] = field(default_factory=dict)
+    replaced: dict[str, list[Comment]] = field(default_factory=dict)
+
+
+def merge_duplicates(
+    judged: Judged, store: RecordStore, comments: Comments, settings: Settings
+) -> Merged:
+    """Merge, within each source, posts whose media have the same bytes or look the same."""
+    merged = Merged()
+    for source in SOURCES:
+        section = getattr(settings, source)
+        if section.duplicates == "keep":
+            continue
+        groups = looking_alike(judged, store, settings.media.duplicate_bits, source)
+        members = [post for group in groups for post in group]
+        posts, found = judged.of(members, "id, created"), comments.of(members)
+        for group in groups:
+            own = {post: found.get(post, []) for post in group}
+            _merge(group, posts, own, section, settings.comments.keep, merged)
+    return merged
 
 
 def looking_alike(
-    posts: Sequence[Mapping[str, Any]], selection: Selection, bits: int | None
+    judged: Judged, store: RecordStore, bits: int | None, source: str | None = None
 ) -> list[list[str]]:
     """Groups of two or more post ids with the same media; `bits` None: only the same bytes."""
-    by_sha: dict[str, list[str]] = {}
-    for post in posts:
-        record = selection.records.get(post["id"])
-        if record is not None:
-            by_sha.setdefault(record.sha256, []).append(post["id"])
-    looks = [selection.records[ids[0]].looks() for ids in by_sha.values()]
-    joined = [] if bits is None else duplicate_groups(looks, bits)
-    alone = set(by_sha) - {sha for group in joined for sha in group}
-    groups = [[i for sha in group for i in by_sha[sha]] for group in joined]
-    groups += [by_sha[sha] for sha in sorted(alone) if len(by_sha[sha]) > 1]
-    return [sorted(group) for group in groups]
+    where = USABLE if source is None else f"{USABLE} AND source = '{source}'"
+    now = f"{judged.now()} WHERE {where}"
+    groups: list[list[str]] = []
+    if bits is not None:
+        query = f"SELECT sha256, min(media_type) AS kind, any_value(bits) AS bits FROM {now}"
+        every = judged.rows(f"{query} GROUP BY sha256 ORDER BY sha256")
+        hashes = ((row["sha256"], row["kind"], row["bits"] or ()) for row in every)
+        groups = duplicate_groups(hashes, lambda sha: store.read(sha).looks(), bits)
+    group_of = {sha: at for at, group in enumerate(groups) for sha in group}
+    query = (
+        f"SELECT sha256, list_sort(list(id)) AS ids FROM {now} GROUP BY sha256 "
+        "HAVING count(*) > 1 ORDER BY sha256"
+    )
+    same: dict[str, list[str]] = {row["sha256"]: row["ids"] for row in judged.rows(query)}
+    for sha in sorted(same.keys() - group_of.keys()):
+        group_of[sha] = len(groups)
+        groups.append([sha])
+    return _posts_of(judged, now, groups, group_of)
 
 
-def joined_splits(
-    posts: Sequence[Mapping[str, Any]], groups: Sequence[Sequence[str]]
-) -> dict[str, str]:
+def _posts_of(
+    judged: Judged, now: str, groups: Sequence[Sequence[str]], group_of: Mapping[str, int]
+) -> list[list[str]]:
+    """Post ids of groups of media, sorted."""
+    found: list[list[str]] = [[] for _ in groups]
+    query = f"SELECT id, sha256 FROM {now} AND list_contains(?, sha256) ORDER BY id"
+    if groups:
+        for id, sha in judged.con.execute(query, [sorted(group_of)]).fetchall():
+            found[group_of[sha]].append(id)
+    return [posts for posts in found if len(posts) > 1]
+
+
+def joined_splits(judged: Judged, groups: Sequence[Sequence[str]]) -> dict[str, str]:
     """Post id -> its split, where posts of `groups` (the same media) had to move together.
 
     What stays apart as posts, such as one video on both platforms, must not be trained on here and
     tested on there. Posts that already share a group key move as one.
     """
-    key_of = {post["id"]: post["group_key"] or post["id"] for post in posts}
-    parent = {key: key for key in key_of.values()}
+    members = [post for group in groups for post in group]
+    named = judged.of(members, "id, coalesce(group_key, id) AS key")
+    parent = {row["key"]: row["key"] for row in named.values()}
 
     def root(key: str) -> str:
         while parent[key] != key:
@@ -60,48 +99,53 @@ def joined_splits(
         return key
 
     for group in groups:
-        roots = sorted({root(key_of[post]) for post in group})
+        roots = sorted({root(named[post]["key"]) for post in group})
         for other in roots[1:]:
             parent[other] = roots[0]
-    members: dict[str, list[Mapping[str, Any]]] = {}
-    for post in posts:
-        members.setdefault(root(key_of[post["id"]]), []).append(post)
+    together: dict[str, list[tuple[str, str]]] = {}
+    query = (
+        "SELECT id, split, coalesce(group_key, id) AS key FROM "
+        f"{judged.now()} WHERE list_contains(?, coalesce(group_key, id)) ORDER BY id"
+    )
+    if parent:
+        for id, split, key in judged.con.execute(query, [sorted(parent)]).fetchall():
+            together.setdefault(root(key), []).append((id, split))
     moved: dict[str, str] = {}
-    for found in members.values():
-        if len({post["split"] for post in found}) > 1:
-            split = min(found, key=lambda post: post["id"])["split"]
-            moved.update((post["id"], split) for post in found)
+    for found in together.values():
+        if len({split for _, split in found}) > 1:
+            moved.update((id, found[0][1]) for id, _ in found)  # the smallest id decides
     return moved
 
 
-def merge_posts(
-    groups: Sequence[Sequence[str]],
+def _merge(
+    group: Sequence[str],
     posts: Mapping[str, Mapping[str, Any]],
-    comments: Comments,
-    settings: Settings,
-) -> tuple[dict[str, Drop], dict[str, Drop]]:
-    """Drop all posts of each group but one; returns drops of posts and of comments by id.
+    comments: Mapping[str, list[Comment]],
+    section: Any,
+    keep: int | None,
+    merged: Merged,
+) -> None:
+    """Drop all posts of a group but one.
 
     The post with the most comments stays (then the earlier, then the smaller id). Its comments
-    become the best of all under the source's own rules, entered in `comments`.
+    become the best of all under the source's own rules; where too few of them are left, as pooled
+    comments may repeat each other, it goes as well.
     """
-    post_drops: dict[str, Drop] = {}
-    comment_drops: dict[str, Drop] = {}
-    for group in groups:
-        stays = min(group, key=lambda i: (-len(comments.of(i)), posts[i]["created"] or 0, i))
-        gone = [i for i in group if i != stays]
-        post_drops.update((i, (DUPLICATE, stays)) for i in gone)
-        source = posts[stays]["source"]
-        if source == "reddit" and settings.reddit.duplicates == "merge":
-            section = settings.reddit
-            pool = [c for i in group for c in comments.of(i)]
-            kept, dropped = best_comments(pool, section.tfidf_threshold, settings.comments.keep)
-            comments.replace(stays, kept)
-            comment_drops |= dropped
-        else:
-            for comment in (c for i in gone for c in comments.of(i)):
-                comment_drops[comment["id"]] = (f"post_dropped:{DUPLICATE}", stays)
-    return post_drops, comment_drops
+    stays = min(group, key=lambda i: (-len(comments[i]), posts[i]["created"] or 0, i))
+    gone = [i for i in group if i != stays]
+    merged.posts.update((i, (DUPLICATE, stays)) for i in gone)
+    if section.duplicates != "merge":
+        for comment in (c for i in gone for c in comments[i]):
+            merged.comments[comment["id"]] = (f"post_dropped:{DUPLICATE}", stays)
+        return
+    pool = [c for i in group for c in comments[i]]
+    kept, dropped = best_comments(pool, section.tfidf_threshold, keep)
+    merged.comments |= dropped
+    merged.replaced[stays] = kept
+    if pool and len(kept) < (section.min_comments or 0):
+        merged.posts[stays] = (FEW_COMMENTS, str(len(kept)))
+        for comment in kept:
+            merged.comments[comment["id"]] = (f"post_dropped:{FEW_COMMENTS}", stays)
 
 
 def best_comments(

@@ -7,8 +7,10 @@ thumbnail alone joins pictures of the same mood.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -80,12 +82,23 @@ def same_media(a: Looks, b: Looks, max_distance: int) -> bool:
     return sum(alike(x, y, max_distance) for x, y in pairs) >= VIDEO_MATCHES * len(pairs)
 
 
-def duplicate_groups(items: Sequence[Looks], max_distance: int) -> list[list[str]]:
-    """Groups (of two or more sha256) of media that look the same, by union of similar pairs."""
-    by_sha = {item.sha256: item for item in items}
-    parent = {sha: sha for sha in by_sha}
-    for a, b in sorted(_candidates(by_sha, max_distance)):
-        if _root(parent, a) != _root(parent, b) and same_media(by_sha[a], by_sha[b], max_distance):
+def duplicate_groups(
+    hashes: Iterable[tuple[str, str, Sequence[int | None]]],
+    looks_of: Callable[[str], Looks],
+    max_distance: int,
+) -> list[list[str]]:
+    """Groups (of two or more sha256) of media that look the same, by union of similar pairs.
+
+    `hashes` are (sha256, media type, 64-bit hash of each signature) and all that is held of every
+    item; `looks_of` is asked for the few that may be alike.
+    """
+    names, pairs = _candidates(hashes, max_distance)
+    known = lru_cache(maxsize=1024)(looks_of)
+    parent: dict[str, str] = {}
+    for a, b in sorted((names[low], names[high]) for low, high in pairs):
+        parent.setdefault(a, a)
+        parent.setdefault(b, b)
+        if _root(parent, a) != _root(parent, b) and same_media(known(a), known(b), max_distance):
             _join(parent, a, b)
     groups: dict[str, list[str]] = {}
     for sha in sorted(parent):
@@ -93,41 +106,46 @@ def duplicate_groups(items: Sequence[Looks], max_distance: int) -> list[list[str
     return [group for group in groups.values() if len(group) > 1]
 
 
-def _candidates(by_sha: dict[str, Looks], max_distance: int) -> set[tuple[str, str]]:
-    """Pairs with one signature, at the same place, within the distance.
+def _candidates(
+    hashes: Iterable[tuple[str, str, Sequence[int | None]]], max_distance: int
+) -> tuple[list[str], set[tuple[int, int]]]:
+    """The items' names, and pairs of them with one signature, at one place, within the distance.
 
     The 64 bits are cut into max_distance + 1 bands: two signatures within the distance agree on at
     least one whole band, so only equal bands are compared and no pair is missed.
     """
     if not 0 <= max_distance < 16:
         raise ValueError(f"max_distance is {max_distance}, expected 0 to 15 of {BITS} bits")
-    places: dict[tuple[str, int], list[tuple[int, str]]] = {}
-    for sha in sorted(by_sha):
-        for place, sig in enumerate(by_sha[sha].signatures):
-            if sig is not None:
-                key = (by_sha[sha].media_type, place)
-                places.setdefault(key, []).append((int(sig.bits, 16), sha))
+    names: list[str] = []
+    places: dict[tuple[str, int], tuple[array[int], array[int]]] = {}
+    for sha, media_type, signatures in hashes:
+        for place, one in enumerate(signatures):
+            if one is not None:
+                items, values = places.setdefault((media_type, place), (array("I"), array("Q")))
+                items.append(len(names))
+                values.append(one)
+        names.append(sha)
     edges = np.linspace(0, BITS, max_distance + 2).astype(int)
-    pairs: set[tuple[str, str]] = set()
-    for entries in places.values():
-        bits = np.array([entry[0] for entry in entries], dtype=np.uint64)
+    pairs: set[tuple[int, int]] = set()
+    for items, values in places.values():
+        owners, bits = np.asarray(items), np.asarray(values)
         for low, high in pairwise(edges):
             mask = np.uint64((1 << int(high - low)) - 1)
             band = (bits >> np.uint64(low)) & mask
             order = np.argsort(band, kind="stable")
             for run in np.split(order, np.flatnonzero(np.diff(band[order])) + 1):
-                pairs.update(_close_pairs(run, bits, entries, max_distance))
-    return pairs
+                pairs.update(_close_pairs(run, bits, owners, max_distance))
+    return names, pairs
 
 
 def _close_pairs(
-    run: np.ndarray, bits: np.ndarray, entries: list[tuple[int, str]], max_distance: int
-) -> Iterator[tuple[str, str]]:
-    """Pairs inside one bucket `run` (indices) that differ in at most `max_distance` bits."""
+    run: np.ndarray, bits: np.ndarray, owners: np.ndarray, max_distance: int
+) -> Iterator[tuple[int, int]]:
+    """Pairs of owners in one bucket `run` (indices) that differ in at most `max_distance` bits."""
     for at in range(len(run) - 1):
         distance = np.bitwise_count(bits[run[at + 1 :]] ^ bits[run[at]])
         for other in np.flatnonzero(distance <= max_distance):
-            a, b = entries[run[at]][1], entries[run[at + 1 + other]][1]
+            a, b = int(owners[run[at]]), int(owners[run[at + 1 + other]])
             yield (a, b) if a < b else (b, a)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,12 +92,12 @@ def _rows(
 
 
 def _turns(
-    request: SaliconRequest, records: dict[Path, MediaRecord]
+    request: SaliconRequest, records: Iterable[tuple[Path, MediaRecord]]
 ) -> Iterator[tuple[Path, MediaRecord, Any, str | None]]:
     """Per picture: its turn, or the reason why it has none."""
     gaze = read_gaze(request.gaze) if request.gaze.is_file() else {}
     instances = Instances(request.instances) if request.instances else None
-    for path, record in records.items():
+    for path, record in records:
         url = gaze[path.name].url if path.name in gaze else None
         if record.reason is not None or record.kind != "image":
             yield path, record, record.reason or "wrong_media_type", url

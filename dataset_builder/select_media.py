@@ -1,17 +1,19 @@
 """The media rules: which posts have a usable file, and why the others do not.
 
-Posts stay in Arrow; what is held per post is its id, its file's record and the reason it fell.
+Three passes over files on disk: look up (a file for each post), examine (each file once), judge.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from dataset_builder.forget_rewrite import clean_verdicts
+from dataset_builder.judged import EXAMINED, JUDGED, LOOKED_UP, Drop, Judged, Rows, read_rows
 from dataset_builder.media import (
+    CHUNK_FILES,
     MediaFolder,
     longest_allowed,
     loosest,
@@ -24,7 +26,6 @@ from dataset_builder.media_record import MediaRecord, RecordStore
 from dataset_builder.rejected import (
     CHANGED,
     DURATION_UNKNOWN,
-    NSFW,
     TOMBSTONE,
     TOO_LONG,
     UNAVAILABLE,
@@ -46,23 +47,7 @@ POST_COLUMNS = [
     "split",
 ]
 MATCHES = 0.75  # of the compared frames
-Drop = tuple[str, str]
-
-
-@dataclass
-class Selection:
-    """`records` and `paths` of usable media by post id; `missing` says why a post has no file;
-    `drops` of posts; `media_rows` for the ledger, one per looked-up item."""
-
-    records: dict[str, MediaRecord] = field(default_factory=dict)
-    paths: dict[str, Path] = field(default_factory=dict)
-    missing: dict[str, Drop] = field(default_factory=dict)
-    drops: dict[str, Drop] = field(default_factory=dict)
-    media_rows: list[dict[str, Any]] = field(default_factory=list)
-
-    def media(self) -> dict[str, Path]:
-        """sha256 -> a file with that content."""
-        return {record.sha256: self.paths[post] for post, record in self.records.items()}
+WINDOW = 4096 * CHUNK_FILES  # files examined in one go: what must be held of them is small
 
 
 @dataclass(frozen=True)
@@ -82,177 +67,157 @@ class Expected:
 
 
 def select(
-    posts: Sequence[Mapping[str, Any]],
-    media_dir: Path | None,
     build_dir: Path,
+    media_dir: Path | None,
     settings: Settings,
     workers: int,
     tombstones: Tombstones,
-    expected: Mapping[str, Expected] | None,
-) -> Selection:
-    """Look up, examine and judge the media of `posts`; without a folder only lengths are judged."""
-    selection = Selection()
+    expected: Mapping[str, Expected] | None = None,
+) -> Judged:
+    """Look up, examine and judge the posts' media; without a folder only lengths are judged."""
+    judged = Judged(build_dir, settings)
+    posts = build_dir / "work" / "text" / "posts.parquet"
+    looked_up = judged.folder / "looked_up.parquet"
+    _look_up(posts, None if media_dir is None else MediaFolder(media_dir), looked_up)
+    columns = [*LOOKED_UP.names]
     if media_dir is None:
-        for post in posts:
-            _judge_length(post, None, selection, settings)
-        return selection
-    found = _look_up(posts, MediaFolder(media_dir), selection)
-    wanted: dict[Path, list[float | None]] = {}
-    for post in posts:
-        path = found[post["id"]]
-        if path is not None:
-            wanted.setdefault(path, []).append(longest_allowed(post["source"], settings))
-    limits = {path: loosest(values) for path, values in wanted.items()}
-    tasks = media_tasks(limits, record_folder(build_dir / "work", settings), settings)
-    run_tasks(run_media_task, tasks, workers, settings, build_dir, "media")
-    verdicts = _refuse(read_verdicts(tasks), build_dir, settings, tombstones)
-    for post in posts:
-        path = found[post["id"]]
-        record = verdicts.get(path) if path else None
-        hoped = expected.get(post["id"]) if expected else None
-        if hoped and record and record.reason is None and not hoped.met_by(record, settings):
-            record = replace(record, reason=CHANGED, value=record.sha256)
-        _judge(post, path, record, selection, settings)
-    selection.media_rows = list(_media_rows(posts, found, verdicts, selection))
-    return selection
-
-
-def _refuse(
-    verdicts: dict[Path, MediaRecord], build_dir: Path, settings: Settings, tombstones: Tombstones
-) -> dict[Path, MediaRecord]:
-    """Forgotten files count as unusable, and nothing of them stays in the store."""
-    if not tombstones:
-        return verdicts
+        found = read_rows(looked_up, columns)
+    else:
+        examined = judged.folder / "examined.parquet"
+        _examine(judged, looked_up, examined, workers, tombstones)
+        found = judged.rows(
+            f"SELECT * FROM read_parquet('{_quoted(looked_up)}') l LEFT JOIN "
+            f"read_parquet('{_quoted(examined)}') e USING (path) ORDER BY id"
+        )
     store = RecordStore(record_folder(build_dir / "work", settings))
-    found: dict[Path, MediaRecord] = {}
-    gone: set[str] = set()
-    for path, record in verdicts.items():
-        bits = [signature[0] for signature in record.signatures if signature]
-        looks = tombstones.refuses_looks(bits, settings.media.duplicate_bits or 0)
-        if looks or tombstones.refuses("media", record.sha256):
-            store.remove(record.sha256)
-            gone.add(record.sha256)
-            record = replace(record, reason=TOMBSTONE, value="", signatures=())
-        found[path] = record
-    clean_verdicts(store.folder / "verdicts", gone)
-    return found
+    with Rows(judged.path, JUDGED) as rows:
+        for row in found:
+            rows.add(_judge(row, media_dir is not None, store, settings, expected or {}))
+    return judged
 
 
-def drop_nsfw(
-    selection: Selection, results: Sequence[tuple[Any, Mapping[str, Any]]], settings: Settings
-) -> None:
-    """Drop posts whose media an NSFW annotator put above `media.max_nsfw`."""
-    limit = settings.media.max_nsfw
-    for choice, values in results:
-        if choice.field != "nsfw" or limit is None:
-            continue
-        for post, record in list(selection.records.items()):
-            score = values.get(record.sha256)
-            if score is not None and score > limit:
-                selection.drops[post] = (NSFW, f"{score:.3f}")
-                del selection.records[post]
-
-
-def hide_refused(
-    rows: Iterable[dict[str, Any]], tombstones: Tombstones
-) -> Iterator[dict[str, Any]]:
-    """Ledger rows in which forgotten posts and files are counted, not named."""
-    for row in rows:
-        if row["reason"] == TOMBSTONE:
-            hidden = tombstones.hidden_id(row["kind"], row["id"])
-            yield {**row, "id": hidden, "value": None}
-        else:
-            yield row
-
-
-def _look_up(
-    posts: Sequence[Mapping[str, Any]], folder: MediaFolder, selection: Selection
-) -> dict[str, Path | None]:
+def _look_up(posts: Path, folder: MediaFolder | None, out: Path) -> None:
     """The file of every post, or why it has none: what fetching it said, else unavailable."""
-    found: dict[str, Path | None] = {}
-    for post in posts:
-        names = (post["id"], post["native_id"], post["media_key"])
-        found[post["id"]] = folder.find(*names)
-        if found[post["id"]] is None:
-            key = post["media_key"] or post["native_id"]
-            selection.missing[post["id"]] = folder.why_not(*names) or (UNAVAILABLE, key)
-    return found
+    with Rows(out, LOOKED_UP) as rows:
+        for post in read_rows(posts, POST_COLUMNS):
+            row = {**post, "key": post["media_key"] or post["native_id"]}
+            if folder is not None:
+                names = (post["id"], post["native_id"], post["media_key"])
+                path = folder.find(*names)
+                if path is None:
+                    missing = folder.why_not(*names) or (UNAVAILABLE, row["key"])
+                    row["missing"], row["missing_value"] = missing
+                else:
+                    row["path"] = str(path)
+            rows.add({name: row.get(name) for name in LOOKED_UP.names})
+
+
+def _examine(
+    judged: Judged, looked_up: Path, out: Path, workers: int, tombstones: Tombstones
+) -> None:
+    """Examine each file once. Forgotten ones count as unusable, and nothing of them stays."""
+    settings = judged.settings
+    folder = record_folder(judged.layout.work, settings)
+    store, gone = RecordStore(folder), set()
+    with Rows(out, EXAMINED) as rows:
+        for wanted in _windows(judged, looked_up):
+            tasks = media_tasks(wanted, folder, settings)
+            run_tasks(run_media_task, tasks, workers, settings, judged.layout.root, "media")
+            for path, record in read_verdicts(tasks):
+                bits = [look[0] for look in record.signatures if look]
+                looks = tombstones.refuses_looks(bits, settings.media.duplicate_bits or 0)
+                if looks or tombstones.refuses("media", record.sha256):
+                    store.remove(record.sha256)
+                    gone.add(record.sha256)
+                    record = replace(record, reason=TOMBSTONE, value="", signatures=())
+                rows.add(_examined(path, record))
+    if gone:
+        clean_verdicts(folder / "verdicts", gone)
+
+
+def _windows(judged: Judged, looked_up: Path) -> Iterator[dict[Path, float | None]]:
+    """File -> longest length in seconds any of its posts allows, sorted by file, in parts."""
+    window: dict[Path, float | None] = {}
+    query = (
+        "SELECT path, list_sort(list(DISTINCT source)) AS sources FROM "
+        f"read_parquet('{_quoted(looked_up)}') WHERE path IS NOT NULL GROUP BY path ORDER BY path"
+    )
+    for row in judged.rows(query):
+        limits = [longest_allowed(source, judged.settings) for source in row["sources"]]
+        window[Path(row["path"])] = loosest(limits)
+        if len(window) == WINDOW:
+            yield window
+            window = {}
+    if window:
+        yield window
+
+
+def _examined(path: Path, record: MediaRecord) -> dict[str, Any]:
+    return {
+        "path": str(path),
+        "sha256": record.sha256,
+        "kind": record.kind,
+        "file_duration": record.duration,
+        "refused": record.reason,
+        "refused_value": record.value,
+        "bits": [None if look is None else int(look[0], 16) for look in record.signatures],
+    }
 
 
 def _judge(
-    post: Mapping[str, Any],
-    path: Path | None,
-    record: MediaRecord | None,
-    selection: Selection,
+    row: Mapping[str, Any],
+    looked_up: bool,
+    store: RecordStore,
     settings: Settings,
-) -> None:
-    """Enter one post as usable or dropped. The order is the order of the rules."""
+    expected: Mapping[str, Expected],
+) -> dict[str, Any]:
+    """The row of JUDGED for one post. The order is the order of the rules."""
+    file = row.get("refused"), row.get("refused_value")
+    if row["path"] is None:
+        file = row["missing"], row["missing_value"]
     drop: Drop | None = None
-    if path is None or record is None:
-        drop = selection.missing[post["id"]]
-    elif record.reason is not None:
-        drop = (record.reason, record.value or "")
-    elif record.kind != post["media_type"]:
-        drop = (WRONG_KIND, f"the file is {_a(record.kind)}, the post's media {post['media_type']}")
+    has_file = row["path"] is not None and not file[0]
+    hoped = expected.get(row["id"])
+    if looked_up and not has_file:
+        drop = (file[0] or UNAVAILABLE, file[1] or "")
+    elif has_file and hoped and not hoped.met_by(store.read(row["sha256"]), settings):
+        has_file = False
+        drop = (CHANGED, row["sha256"])
+    elif has_file and row["kind"] != row["media_type"]:
+        has_file = False
+        drop = (WRONG_KIND, f"the file is {_a(row['kind'])}, the post's media {row['media_type']}")
+    if drop is not None and not settings.media.required:
+        drop = None  # kept without media
     if drop is None:
-        assert path is not None
-        assert record is not None
-        if _judge_length(post, record, selection, settings):
-            selection.records[post["id"]] = record
-            selection.paths[post["id"]] = path
-    elif settings.media.required:
-        selection.drops[post["id"]] = drop
-    else:
-        _judge_length(post, None, selection, settings)
+        drop = _length(row, row["file_duration"] if has_file else row["duration"], settings)
+    usable = has_file and drop is None
+    return {
+        **{name: row.get(name) for name in JUDGED.names},
+        "looked_up": looked_up,
+        "file_reason": file[0],
+        "file_value": file[1] or row.get("sha256"),
+        "sha256": row["sha256"] if usable else None,
+        "bits": row["bits"] if usable else None,
+        "reason": drop[0] if drop else None,
+        "value": drop[1] if drop else None,
+    }
 
 
-def _judge_length(
-    post: Mapping[str, Any], record: MediaRecord | None, selection: Selection, settings: Settings
-) -> bool:
-    """Apply the length rules to a video; the file's own length counts before the dump's."""
-    if post["media_type"] != "video":
-        return True
-    duration = record.duration if record else post["duration"]
-    longest = longest_allowed(post["source"], settings)
+def _length(row: Mapping[str, Any], duration: float | None, settings: Settings) -> Drop | None:
+    """The length rules for a video; the file's own length counts before the dump's."""
+    if row["media_type"] != "video":
+        return None
+    longest = longest_allowed(row["source"], settings)
     if duration is None and longest is not None and settings.media.duration_unknown == "drop":
-        selection.drops[post["id"]] = (DURATION_UNKNOWN, f"limit {longest:g} s")
-        return False
+        return DURATION_UNKNOWN, f"limit {longest:g} s"
     if duration is not None and longest is not None and duration > longest:
-        selection.drops[post["id"]] = (TOO_LONG, str(duration))
-        return False
-    return True
-
-
-def _media_rows(
-    posts: Sequence[Mapping[str, Any]],
-    found: Mapping[str, Path | None],
-    verdicts: Mapping[Path, MediaRecord],
-    selection: Selection,
-) -> Iterator[dict[str, Any]]:
-    """One ledger row per looked-up item: several posts may show one video."""
-    seen: set[tuple[str, str]] = set()
-    for post in posts:
-        key = (post["source"], post["media_key"] or post["native_id"])
-        if key in seen:
-            continue
-        seen.add(key)
-        path = found[post["id"]]
-        record = verdicts.get(path) if path else None
-        if record is None:
-            reason, value = selection.missing[post["id"]]
-        else:
-            reason, value = record.reason or "", record.value or record.sha256
-        yield {
-            "stage": "media",
-            "kind": "media",
-            "id": key[1],
-            "source": post["source"],
-            "media_type": post["media_type"],
-            "kept": not reason,
-            "reason": reason or None,
-            "value": value,
-        }
+        return TOO_LONG, str(duration)
+    return None
 
 
 def _a(kind: str | None) -> str:
     return {"image": "an image", "video": "a video"}.get(kind or "", "nothing known")
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

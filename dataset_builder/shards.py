@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from dataset_builder.features import metadata_schema
 from dataset_builder.ustar import BLOCK, padding, write_tar
 
 DEFAULT_CONFIG = "default"
+METADATA_ROWS = 4096  # of one row group
 SPLITS = ("train", "validation", "test")
 # work/samples/{split}.parquet: samples in shard order, media by reference
 PACKED = pa.schema(
@@ -88,7 +90,7 @@ def plan_shards(
     The default config lies at the top, any other one in a folder of its name.
     """
     inside = "" if config == DEFAULT_CONFIG else f"{config}/"
-    sizes = pq.read_table(samples, columns=["tar_bytes"]).column(0).to_pylist()
+    sizes = pq.read_table(samples, columns=["tar_bytes"]).column(0).to_numpy().tolist()
     starts: list[int] = []
     filled = 0
     for at, size in enumerate(sizes):
@@ -113,16 +115,15 @@ def plan_shards(
 
 def run_shard_task(task: ShardTask) -> None:
     """Write the tar and metadata of `task` unless both are already there as planned."""
-    rows = _rows(task)
-    digest = _plan_digest(task, rows)
+    digest = _plan_digest(task, _rows(task))
     note = state_note(task.state, task.path)
     if _finished(note, digest, task.release):
         return
-    tar = _write_tar(rows, task.release / task.path)
-    metadata = [
+    tar = _write_tar(_rows(task), task.release / task.path)
+    metadata = (
         {**decode_json(row["json"]), **decode_json(row["checks"]), "shard": task.path}
-        for row in rows
-    ]
+        for row in _rows(task)
+    )
     table = write_metadata(metadata, task.release / task.metadata)
     files = [
         ReleaseFile(task.path, *tar, task.count),
@@ -148,14 +149,15 @@ def read_note(note: Path) -> list[ReleaseFile]:
     return [ReleaseFile(**entry) for entry in json.loads(note.read_bytes())["files"]]
 
 
-def write_metadata(rows: Sequence[dict[str, Any]], path: Path) -> tuple[int, str]:
+def write_metadata(rows: Iterable[dict[str, Any]], path: Path) -> tuple[int, str]:
     """Write metadata rows as Parquet; returns its bytes and sha256."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    table = pa.Table.from_pylist(list(rows), schema=metadata_schema())
-    with atomic_file(path) as file:
-        pq.write_table(table, file, compression="zstd")
-    data = path.read_bytes()
-    return len(data), hashlib.sha256(data).hexdigest()
+    schema, left = metadata_schema(), iter(rows)
+    with atomic_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        while batch := list(islice(left, METADATA_ROWS)):
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
+    with path.open("rb") as opened:
+        return path.stat().st_size, hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def encode_json(value: Any) -> bytes:
@@ -172,21 +174,19 @@ def decode_json(data: bytes) -> Any:
         return json.loads(data)  # lone surrogates, which orjson refuses
 
 
-def _rows(task: ShardTask) -> list[dict[str, Any]]:
-    """The packed rows of one shard; other row groups are not read."""
+def _rows(task: ShardTask) -> Iterator[dict[str, Any]]:
+    """The packed rows of one shard, a row group in memory at a time; others are not read."""
     with pq.ParquetFile(task.samples) as file:
-        rows: list[dict[str, Any]] = []
         at = 0
         for group in range(file.num_row_groups):
             size = file.metadata.row_group(group).num_rows
             if at < task.first + task.count and at + size > task.first:
                 low, high = max(0, task.first - at), task.first + task.count - at
-                rows += file.read_row_group(group).slice(low, min(high, size) - low).to_pylist()
+                yield from file.read_row_group(group).slice(low, min(high, size) - low).to_pylist()
             at += size
-    return rows
 
 
-def _plan_digest(task: ShardTask, rows: Sequence[dict[str, Any]]) -> str:
+def _plan_digest(task: ShardTask, rows: Iterable[dict[str, Any]]) -> str:
     """SHA-256 over the name, size and content hash of every member."""
     found = hashlib.sha256(task.path.encode())
     for row in rows:
@@ -196,7 +196,7 @@ def _plan_digest(task: ShardTask, rows: Sequence[dict[str, Any]]) -> str:
     return found.hexdigest()
 
 
-def _write_tar(rows: Sequence[dict[str, Any]], path: Path) -> tuple[int, str]:
+def _write_tar(rows: Iterable[dict[str, Any]], path: Path) -> tuple[int, str]:
     return write_tar((member for row in rows for member in _members(row)), path)
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from dataset_builder.annotate.colors import describe, salient_mask, tone
 from dataset_builder.annotate.registry import choose_annotators
 from dataset_builder.annotate.run import (
+    annotated,
     annotation_tasks,
     part_of,
     read_results,
@@ -102,7 +103,7 @@ def checked_media(tmp_path, count):
     tasks = media_tasks(dict.fromkeys(media.iterdir()), tmp_path / "records", SETTINGS)
     for task in tasks:
         run_media_task(task)
-    return {record.sha256: path for path, record in read_verdicts(tasks).items()}
+    return {record.sha256: path for path, record in read_verdicts(tasks)}
 
 
 def test_results_are_kept_by_media_hash_and_only_new_media_is_annotated(tmp_path):
@@ -110,19 +111,24 @@ def test_results_are_kept_by_media_hash_and_only_new_media_is_annotated(tmp_path
     choice = next(c for c in choose_annotators(SETTINGS)[0] if c.field == "scenes.colors")
     limits = DecodeLimits.from_settings(SETTINGS)
     place = (tmp_path / "work", tmp_path / "records", limits)
+    folder = results_folder(tmp_path / "work", choice, tmp_path / "records")
+
+    def tasks_for(some):
+        return annotation_tasks(choice, some, annotated(folder), *place)
+
     first = dict(sorted(media.items())[:5])
-    for task in annotation_tasks(choice, first, *place):
+    for task in tasks_for(first):
         run_annotation_task(task)
-    left = annotation_tasks(choice, media, *place)
+    left = tasks_for(media)
     assert [len(task.media) for task in left] == [16, 4]  # a window is annotated whole
     halves = [part_of(left, part, 2) for part in (1, 2)]
     assert sorted(t.result for half in halves for t in half) == sorted(t.result for t in left)
     for task in left:
         run_annotation_task(task)
-    results = read_results(results_folder(tmp_path / "work", choice, tmp_path / "records"))
+    results = read_results(folder)
     assert results.keys() == media.keys()
     assert json.dumps(results[min(media)])
-    assert annotation_tasks(choice, media, *place) == []
+    assert tasks_for(media) == []
 
 
 def test_an_absent_annotator_is_named_with_its_reason():

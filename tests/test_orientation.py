@@ -86,7 +86,8 @@ def test_a_turned_copy_is_a_duplicate_and_the_published_file_stays_turned(tmp_pa
     write_turned(media / "other.avi", picture(13, SIZE), 1)
     names = ("plain", "turned", "other")
     posts = [post(f"reddit-{name}", "video", created=at) for at, name in enumerate(names)]
-    write_text(tmp_path, posts, {f"reddit-{name}": ["one two three"] for name in names})
+    said = ["one two three", "four five six"]
+    write_text(tmp_path, posts, {f"reddit-{name}": said for name in names})
     finish(tmp_path, media, SETTINGS, [], 1)
     rows = {r["id"]: (r["kept"], r["reason"]) for r in ledger(tmp_path) if r["kind"] == "post"}
     assert rows["reddit-turned"] == (False, "duplicate_media")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -24,6 +25,7 @@ from dataset_builder.decoder import DecodeLimits
 from dataset_builder.media_record import RecordStore
 
 CHUNK_MEDIA = 16
+MEDIA_WINDOW = 4096 * CHUNK_MEDIA  # media whose tasks are held at once
 RESULTS = pa.schema([("sha256", pa.string()), ("value", pa.string())])
 
 
@@ -47,25 +49,31 @@ def results_folder(work: Path, choice: AnnotatorChoice, records: Path) -> Path:
 
 
 def annotation_tasks(
-    choice: AnnotatorChoice, media: dict[str, Path], work: Path, records: Path, limits: DecodeLimits
+    choice: AnnotatorChoice,
+    media: dict[str, Path],
+    done: np.ndarray,
+    work: Path,
+    records: Path,
+    limits: DecodeLimits,
+    first: int = 0,
 ) -> list[AnnotationTask]:
-    """Windows of the sorted media that lack a result.
+    """Windows of the sorted media that lack a result in `done`; the first is number `first`.
 
     A window is always annotated whole: a model's last digits may depend on what shares its batch,
     so a run that was interrupted must form the same batches as one that was not.
     """
     folder = results_folder(work, choice, records)
-    done = read_results(folder)
     ordered = sorted(media)
     tasks = []
     for at in range(0, len(ordered), CHUNK_MEDIA):
         window = ordered[at : at + CHUNK_MEDIA]
-        if all(sha in done for sha in window):
+        if np.isin(np.array(window, "S64"), done).all():
             continue
         digest = hashlib.sha256("".join(window).encode()).hexdigest()[:16]
         chunk = tuple((sha, str(media[sha])) for sha in window)
         result = folder / f"{digest}.parquet"
-        tasks.append(AnnotationTask(choice, chunk, records, result, limits, at // CHUNK_MEDIA))
+        number = first + at // CHUNK_MEDIA
+        tasks.append(AnnotationTask(choice, chunk, records, result, limits, number))
     return tasks
 
 
@@ -81,14 +89,26 @@ def run_annotation_task(task: AnnotationTask) -> None:
         pq.write_table(table, file)
 
 
+def annotated(folder: Path) -> np.ndarray:
+    """The hashes of all media that one annotator has results for, as bytes, sorted."""
+    found = [
+        np.array(pq.read_table(path, columns=["sha256"]).column(0).to_pylist(), "S64")
+        for path in folder.glob("*.parquet")
+    ]
+    return np.unique(np.concatenate(found)) if found else np.array([], "S64")
+
+
+def read_file(path: Path) -> Iterator[tuple[str, Any]]:
+    """(media hash, value) of one file of results."""
+    table = pq.read_table(path)
+    columns = (table.column("sha256").to_pylist(), table.column("value").to_pylist())
+    yield from ((sha, json.loads(value)) for sha, value in zip(*columns, strict=True))
+
+
 def read_results(folder: Path) -> dict[str, Any]:
     """All results of one annotator by media hash."""
-    found: dict[str, Any] = {}
-    for path in sorted(folder.glob("*.parquet")):
-        table = pq.read_table(path)
-        columns = (table.column("sha256").to_pylist(), table.column("value").to_pylist())
-        found.update((sha, json.loads(value)) for sha, value in zip(*columns, strict=True))
-    return found
+    files = sorted(folder.glob("*.parquet"))
+    return {sha: value for path in files for sha, value in read_file(path)}
 
 
 def part_of(tasks: Sequence[AnnotationTask], part: int, parts: int) -> list[AnnotationTask]:
