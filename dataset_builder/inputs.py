@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from dataset_builder.errors import UsageError
 from dataset_builder.ingest import Source
+from dataset_builder.kinds import check_kinds
 from dataset_builder.schema import InputDigest
 from dataset_builder.tombstones import load_tombstones
 from dataset_builder.workdir import Layout, write_text
@@ -51,7 +52,7 @@ def find_files(
     youtube: Sequence[Path],
     channels: Sequence[Path],
 ) -> dict[str, list[Path]]:
-    """The files of each role, nothing read or written. Raises UsageError as `find_inputs`."""
+    """The files of each role, nothing written. Raises UsageError as `find_inputs`."""
     roles = {
         "reddit_submissions": submissions,
         "reddit_comments": comments,
@@ -64,6 +65,7 @@ def find_files(
             "nothing to build from; give --reddit-submissions, --reddit-comments or --youtube "
             "(for example: blift build --youtube videos.jsonl.gz --media none --out out)"
         )
+    check_kinds(files)
     return files
 
 
@@ -77,7 +79,7 @@ def find_inputs(
     """Digest every file; folders stand for the data files in them.
 
     Digests are remembered in the build folder by path, size and time. Raises UsageError for a
-    path that does not exist and when there is nothing to read.
+    path that does not exist, a file of another kind, and when there is nothing to read.
     """
     files = find_files(submissions, comments, youtube, channels)
     cache = _Cache(layout)

@@ -29,6 +29,12 @@ _UNUSED_KINDS = {
     "youtube#channelListResponse", "youtube#playlistItemListResponse", "youtube#channel",
     "youtube#searchListResponse", "youtube#videoCategoryListResponse",
 }  # fmt: skip
+PLAYLISTS = ("playlist", "multi_video")
+# a yt-dlp record has most of these, a row of another program's file hardly one
+_VIDEO_FIELDS = (
+    "extractor", "extractor_key", "webpage_url", "title", "fulltitle", "channel_id", "view_count",
+    "upload_date", "timestamp", "duration", "comments",
+)  # fmt: skip
 
 
 @dataclass
@@ -53,7 +59,7 @@ def parse(record: Mapping[str, Any], rows: Rows) -> None:
         rows.comments.append(_api_comment(record, None, True))
     elif kind:
         raise ValueError(f"a page of kind {kind!r}, expected videos or comment threads")
-    elif record.get("_type") in ("playlist", "multi_video"):
+    elif record.get("_type") in PLAYLISTS:
         for entry in _items(record, "entries"):
             parse(entry, rows)
     else:
@@ -66,8 +72,17 @@ def _items(record: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
             yield item
 
 
+def is_video(record: Mapping[str, Any]) -> bool:
+    """True when the fields are a yt-dlp video's, and not those of a Reddit row."""
+    foreign = "subreddit" in record or "link_id" in record
+    return not foreign and any(record.get(name) is not None for name in _VIDEO_FIELDS)
+
+
 def _video(record: Mapping[str, Any], rows: Rows) -> None:
     """One yt-dlp info.json."""
+    if not is_video(record):
+        names = ", ".join(sorted(record)[:8]) or "none"
+        raise ValueError(f"not a video's info.json: the record's fields are {names}")
     extractor = str(record.get("extractor_key") or record.get("extractor") or "youtube").lower()
     video = _text(record.get("id"))
     if not video or not extractor.startswith("youtube"):

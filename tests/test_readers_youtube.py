@@ -83,9 +83,11 @@ def test_info_json_oddities(change, field, value):
 
 
 @pytest.mark.parametrize("record", [{"title": "x"}, {"id": "a", "extractor": "vimeo"},
-                                    {"kind": "youtube#channel"}])  # fmt: skip
+                                    {"kind": "youtube#channel"}, {"id": "a", "name": "x"},
+                                    {"id": "a", "title": "x", "subreddit": "pics"},
+                                    {"id": "a", "body": "x", "link_id": "t3_a"}])  # fmt: skip
 def test_what_is_no_video_is_refused(record):
-    with pytest.raises(ValueError, match=r"not a YouTube video|a page of kind"):
+    with pytest.raises(ValueError, match=r"not a YouTube video|a page of kind|not a video's info"):
         parse(record)
 
 
