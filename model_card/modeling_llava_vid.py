@@ -21,7 +21,7 @@ from transformers.models.instructblip.modeling_instructblip import InstructBlipQ
 
 from .configuration_llava_vid import LlavaVidConfig
 from .lookup_llava_vid import TextCandidates
-from .slots_llava_vid import expand_slots, media_lengths, resolve_slots
+from .slots_llava_vid import expand_slots, in_reading_order, media_lengths, resolve_slots
 from .visual_llava_vid import LlavaVidFeaturesOutput, VisualTokens, build_vision_tower
 
 MEDIA_INPUTS = ("pixel_values", "pixel_values_videos", "image_features", "video_features")
@@ -155,16 +155,17 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         for kind, getter in getters.items():
             given = any(vision.get(name) is not None for name in sources[kind])
             tokens = getter(**vision).pooler_output if given else [embeds.new_empty(0)]
-            flat = torch.cat(tokens).to(embeds)
-            expected = int(masks[kind].sum())
-            if expected != len(flat):
+            count, expected = sum(map(len, tokens)), int(masks[kind].sum())
+            if expected != count:
                 raise ValueError(
                     f"the text has {expected} {kind} placeholder tokens but "
-                    f"{len(tokens) * given} {kind} slots give {len(flat)} visual tokens: let the "
+                    f"{len(tokens) * given} {kind} slots give {count} visual tokens: let the "
                     "processor expand placeholders and give every placeholder its media"
                 )
             if not given:
                 continue
+            slots = vision.get(f"{kind}_slots")
+            flat = torch.cat(in_reading_order(tokens, slots, masks[kind], kind)).to(embeds)
             embeds = embeds.masked_scatter(masks[kind].unsqueeze(-1), flat)
             merged[kind] = tokens
         return embeds, merged
@@ -352,7 +353,8 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
                     continue
                 count = len(given)
                 if kind == "video":
-                    count = len(media_lengths(given, vision["video_num_frames"])[1])
+                    features = vision["video_features"] is not None
+                    count = len(media_lengths(given, vision["video_num_frames"], features)[1])
                 prompts = len(vision["qformer_input_ids"])
                 slots = resolve_slots(vision[f"{kind}_slots"], count, prompts, kind)
                 vision[f"{kind}_slots"] = expand_slots(slots, expand_size)

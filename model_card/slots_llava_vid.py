@@ -49,13 +49,41 @@ def expand_slots(slots: Sequence[Slot], expand_size: int) -> torch.Tensor:
     return torch.tensor(sorted(expanded, key=lambda slot: slot[0]))
 
 
+def in_reading_order(
+    tokens: Sequence[torch.Tensor], slots: torch.Tensor | None, mask: torch.Tensor, kind: str
+) -> list[torch.Tensor]:
+    """Visual tokens per slot in the order of their batch rows; mask [B, T] marks placeholders.
+
+    Raises ValueError where a row has other numbers of placeholders and tokens.
+    """
+    if slots is None:
+        return list(tokens)
+    rows = slots[:, 0].tolist()
+    order = sorted(range(len(rows)), key=rows.__getitem__)  # stable: a row's slots keep theirs
+    given = [0] * len(mask)
+    for row, found in zip(rows, tokens, strict=True):
+        if not 0 <= row < len(mask):
+            raise ValueError(f"{kind}_slots names row {row} but the batch has {len(mask)} rows")
+        given[row] += len(found)
+    for row, expected in enumerate(mask.sum(dim=1).tolist()):
+        if expected != given[row]:
+            raise ValueError(
+                f"row {row} has {expected} {kind} placeholder tokens but its {kind}_slots give "
+                f"{given[row]} visual tokens: let the processor make both"
+            )
+    return [tokens[at] for at in order]
+
+
 def media_lengths(
-    videos: torch.Tensor | None, num_frames: torch.Tensor | None
+    videos: torch.Tensor | None, num_frames: torch.Tensor | None, are_features: bool = False
 ) -> tuple[torch.Tensor, list[int]]:
-    """Frames (or features) of all videos along dimension 0, and how many belong to each video."""
+    """Frames (or features) of all videos along dimension 0, and how many belong to each video.
+
+    are_features settles what [3, 3, …] is: three channels of a frame, or three frames.
+    """
     if videos is None:
         raise ValueError("no video given: expected pixel_values_videos or video_features")
-    if videos.ndim == 5 or (videos.ndim == 4 and videos.shape[1] != 3):
+    if videos.ndim == 5 or (videos.ndim == 4 and (are_features or videos.shape[1] != 3)):
         # [videos, frames, 3, H, W] or features [videos, frames, N, C]
         lengths = [videos.shape[1]] * videos.shape[0]
         return videos.flatten(0, 1), lengths
@@ -68,4 +96,4 @@ def media_lengths(
     return videos, lengths
 
 
-__all__ = ["Slot", "expand_slots", "media_lengths", "resolve_slots"]
+__all__ = ["Slot", "expand_slots", "in_reading_order", "media_lengths", "resolve_slots"]

@@ -236,7 +236,7 @@ class VisualTokens:
         video_features or in place of the pixels (pre-extracted long videos).
         """
         given = pixel_values_videos if video_features is None else video_features
-        given, lengths = media_lengths(given, video_num_frames)
+        given, lengths = media_lengths(given, video_num_frames, video_features is not None)
         features = given if given.ndim == 3 else self.encode_frames(given)
         prompts = _prompts(qformer_input_ids, qformer_attention_mask)
         slots = resolve_slots(video_slots, len(lengths), len(prompts[0]), "video")

@@ -136,3 +136,12 @@ def test_over_budget_is_an_error_or_a_counted_drop(loaded: tuple[Any, Any], rows
     assert batch["dropped"].tolist() == [2]
     with pytest.raises(ValueError, match="over_budget 'cut'"):
         Collator(processor, {"all": 1.0}, 0, budget, "cut")
+
+
+def test_a_damaged_medium_names_its_sample(loaded: tuple[Any, Any], rows: Any) -> None:
+    processor = loaded[1]
+    collator = Collator(processor, {"all": 1.0}, 0, None, "error")
+    row = next(row for row in rows if row["json"]["media_type"] == "video")
+    broken = {**row, "mp4": {"bytes": b"not a video", "path": None}}
+    with pytest.raises(ValueError, match=row["json"]["id"]):
+        collator([broken])

@@ -282,3 +282,19 @@ def test_copying_from_the_prompt_gives_the_same_answer(loaded: tuple[Any, Any], 
     inputs = batch_of(processor, [conversations()[row]])
     plain = generated(model, inputs, max_new_tokens=24)
     assert generated(model, inputs, max_new_tokens=24, prompt_lookup_num_tokens=5) == plain
+
+
+def test_slots_say_which_row_a_medium_stands_in(loaded: tuple[Any, Any]) -> None:
+    model, processor = loaded
+    chats = [conversations()[0], conversations()[3]]
+    inputs = batch_of(processor, chats)
+    slots = inputs["image_slots"]
+    assert slots[:, 0].tolist() == [0, 1, 1]
+    with torch.no_grad():
+        expected = model(**inputs).logits
+        turned = model(**{**inputs, "image_slots": slots[[1, 2, 0]]}).logits
+        assert torch.equal(turned, expected)
+        for rows, told in (([0, 0, 1], "row 0 has"), ([0, 1, 7], "names row 7")):
+            wrong = torch.cat([torch.tensor(rows)[:, None], slots[:, 1:]], 1)
+            with pytest.raises(ValueError, match=told):
+                model(**{**inputs, "image_slots": wrong})

@@ -122,6 +122,19 @@ def test_one_image_meets_every_prompt_and_counts_must_fit() -> None:
         model.get_image_features(frames(1))
 
 
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_stacked_features_of_any_number_of_frames(count: int) -> None:
+    """Three frames of features are not three channels of a picture."""
+    model = tiny_model()
+    with torch.no_grad():
+        pixels = torch.stack([frames(count), frames(count).flip(0)])
+        features = torch.stack([model.encode_frames(video)[:, 1:] for video in pixels])
+        stacked = model.get_video_features(None, QUESTION, video_features=features).pooler_output
+        for given, video in zip(stacked, features, strict=True):
+            alone = model.get_video_features(None, QUESTION, video_features=video).pooler_output[0]
+            assert torch.allclose(given, alone, atol=1e-5)
+
+
 def test_chunked_encoding_changes_nothing_and_bounds_the_passes() -> None:
     model = tiny_model()
     sizes: list[int] = []

@@ -1,5 +1,6 @@
 """TRL's trainer, and what happens between its steps."""
 
+from dataclasses import replace
 from typing import Any
 
 from transformers import TrainerCallback
@@ -32,6 +33,15 @@ class Trainer(SFTTrainer):
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Nothing: the model's card is made from measured results, elsewhere."""
+
+    def get_eval_dataloader(self, *arguments: Any) -> Any:
+        """The evaluation's batches, always with the turns of epoch 0: its points compare."""
+        drawing = self.data_collator
+        self.data_collator = replace(drawing, epoch=0)  # type: ignore[type-var]
+        try:
+            return super().get_eval_dataloader(*arguments)
+        finally:
+            self.data_collator = drawing
 
     def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any) -> Any:
         """One step; the collator's count is ours, not the model's."""

@@ -74,7 +74,11 @@ class Collator:
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         """Compose, tokenise and mask the rows; OverBudgetError or a drop for one too long."""
         conversations = [self._conversation(row) for row in rows]
-        batch = build_batch(self.processor, conversations)
+        try:
+            batch = build_batch(self.processor, conversations)
+        except ValueError as error:
+            names = [row["json"]["id"] for row in rows]
+            raise ValueError(f"batch of samples {names}: {error}") from error
         if self.max_tokens is None:
             return batch
         lengths = batch["attention_mask"].sum(dim=1).tolist()
