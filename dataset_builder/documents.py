@@ -30,7 +30,7 @@ def records(path: Path, budget: Budget, tally: Tally) -> Iterator[Numbered]:
                     number += 1
                     yield row, number
         return
-    whole = _document(path, budget)
+    whole = _document(path, budget, tally)
     if whole is not None:
         yield from whole
         return
@@ -48,8 +48,8 @@ def records(path: Path, budget: Budget, tally: Tally) -> Iterator[Numbered]:
                     tally.add(number, line, str(error))
 
 
-def _document(path: Path, budget: Budget) -> list[Numbered] | None:
-    """The objects of a file that is one JSON value, else None.
+def _document(path: Path, budget: Budget, tally: Tally) -> list[Numbered] | None:
+    """The objects of a file that is one JSON value, each with its place in it, else None.
 
     Only a file whose first two lines are no objects by themselves is tried as a whole.
     """
@@ -61,8 +61,14 @@ def _document(path: Path, budget: Budget) -> list[Numbered] | None:
         value = json.loads(text.removeprefix(BOM))
     except (ValueError, RecursionError):
         return None
-    items = value if isinstance(value, list) else [value]
-    return [(item, 1) for item in items if isinstance(item, dict)]
+    found = []
+    for place, item in enumerate(value if isinstance(value, list) else [value], 1):
+        if isinstance(item, dict):
+            found.append((item, place))
+        else:
+            error = f"item {place}: a {type(item).__name__} where an object was expected"
+            tally.add(place, json.dumps(item).encode(), error)
+    return found
 
 
 def _is_object(line: bytes) -> bool:

@@ -16,10 +16,10 @@ import pyarrow as pa
 from dataset_builder import authors, reddit, youtube
 from dataset_builder.documents import is_release_file, records
 from dataset_builder.engine import progress_file
-from dataset_builder.errors import TooManyBadLines
 from dataset_builder.ledger import LedgerWriter
 from dataset_builder.ndjson import Tally, tables
 from dataset_builder.overlap import ahead
+from dataset_builder.quarantine import check_files, check_share, malformed, set_apart
 from dataset_builder.schema import InputDigest
 from dataset_builder.settings import Settings
 from dataset_builder.staging import STAGED_COMMENTS, STAGED_POSTS
@@ -31,7 +31,6 @@ from dataset_builder.workdir import (
     parquet,
     publish,
     temporary,
-    write_text,
 )
 
 POST_NAMES = ", ".join(f'"{name}"' for name in STAGED_POSTS.names)
@@ -185,7 +184,8 @@ VERDICT_COLUMNS = ("id", "source", "media_type", "reason", "target")
 def read_documents(reading: Reading, task: int, sources: Sequence[Source]) -> None:
     """YouTube records, or the authors' release, to staged posts and comments."""
     with _Task(reading, "read_posts", task, "post") as job:
-        rows = youtube.Rows()
+        rows, good, bad = youtube.Rows(), 0, 0
+        first: Path | None = None
         for source in sources:
             tally = Tally()
             for record, line in records(source.path, Budget.of(reading.settings), tally):
@@ -194,12 +194,17 @@ def read_documents(reading: Reading, task: int, sources: Sequence[Source]) -> No
                         authors.parse(record, reading.settings, rows)
                     else:
                         youtube.parse(record, rows)
+                    tally.documents += 1
                 except ValueError as error:
                     tally.add(line, b"", str(error))
                 if len(rows.posts) + len(rows.comments) >= CHUNK_ROWS // 2:
                     job.flush(rows)
                     job.note(tally)
-            job.finish_file(source, tally)
+            job.finish_file(source, tally, alone=len(sources) == 1)
+            good, bad = good + tally.documents, bad + len(tally.bad)
+            first = first or (source.path if tally.bad else None)
+        if first:
+            check_files(first, good, bad, reading.layout.quarantine, reading.settings.build)
         job.flush(rows)
 
 
@@ -263,40 +268,10 @@ class _Task:
                 self.items[kind] += len(items)
                 items.clear()
 
-    def finish_file(self, source: Source, tally: Tally) -> None:
-        """Quarantine the file's bad lines; raises TooManyBadLines over the allowed share."""
-        name, build = source.digest.name, self.reading.settings.build
+    def finish_file(self, source: Source, tally: Tally, alone: bool = True) -> None:
+        """Set the file's bad lines apart; raises TooManyBadLines over the allowed share."""
         self.items[self.kind] += len(tally.bad) + tally.rows
-        if not tally.bad:
-            return
-        lines = [
-            {"file": name, "line": bad.line, "bytes": bad.bytes, "sha256": bad.sha256}
-            | {"error": bad.error}
-            for bad in tally.bad
-        ]
-        target = (
-            self.reading.layout.quarantine
-            / f"{source.digest.role}-{source.digest.sha256[:8]}-{name}.jsonl"
-        )
-        write_text(target, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
-        total = tally.rows + len(tally.bad)
-        if len(tally.bad) > max(build.bad_lines_floor, build.max_bad_lines * total):
-            first = tally.bad[0]
-            raise TooManyBadLines(
-                f"{source.path}: {len(tally.bad):,} of {total:,} lines are malformed (first: line "
-                f"{first.line}, {first.error}); build.max_bad_lines allows "
-                f"{build.max_bad_lines:.2%}. See {target}; mend the file or raise the limit"
-            )
-        origin = "youtube" if source.digest.role == "youtube" else "reddit"
-        self.ledger.add_rows(
-            {
-                "stage": "read",
-                "kind": self.kind,
-                "id": f"{name}:{bad.line}",
-                "source": origin,
-                "kept": False,
-                "reason": "malformed",
-                "value": bad.error[:200],
-            }
-            for bad in tally.bad
-        )
+        if tally.bad:
+            target = set_apart(source.digest, tally, self.reading.layout.quarantine)
+            check_share(source.path, tally, target, self.reading.settings.build, alone)
+            self.ledger.add_rows(malformed(source.digest, tally, self.kind))

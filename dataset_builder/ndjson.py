@@ -41,9 +41,10 @@ class BadLine:
 
 @dataclass
 class Tally:
-    """What one file held: rows read, the lines set apart, and bytes of the file read so far."""
+    """What one file held: rows (or whole records) read, lines set apart, bytes read so far."""
 
     rows: int = 0
+    documents: int = 0  # records that hold any number of rows
     bad: list[BadLine] = field(default_factory=list)
     used: list[int] = field(default_factory=list)
 
