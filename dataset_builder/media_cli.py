@@ -135,10 +135,9 @@ def _add_salicon(commands: Any) -> None:
     example = "blift salicon --build out --images coco/ --gaze fixations.json --task region"
     command = _command(commands, "salicon", text, example, _salicon)
     command.add_argument("--build", required=True, type=Path, help="build folder, new or not")
-    command.add_argument("--images", required=True, type=Path, help="folder of pictures")
-    command.add_argument(
-        "--gaze", required=True, type=Path, help="SALICON JSON, OSIE .mat, or folder of maps"
-    )
+    many: dict[str, Any] = {"required": True, "nargs": "+", "type": Path}
+    command.add_argument("--images", help="folders of pictures", **many)
+    command.add_argument("--gaze", help="SALICON JSON, OSIE .mat, folders of maps", **many)
     command.add_argument("--instances", type=Path, help="COCO instances JSON, for --task object")
     command.add_argument("--task", choices=("object", "region"), required=True)
     command.add_argument("--form", choices=("ranking", "predicting"), default="ranking")
@@ -149,7 +148,11 @@ def _salicon(arguments: argparse.Namespace) -> None:
     from dataset_builder.salicon_release import SaliconRequest, add_salicon
 
     request = SaliconRequest(
-        arguments.images, arguments.gaze, arguments.instances, arguments.task, arguments.form
+        tuple(arguments.images),
+        tuple(arguments.gaze),
+        arguments.instances,
+        arguments.task,
+        arguments.form,
     )
     _print(
         arguments, add_salicon(arguments.build, request, _settings(arguments), arguments.workers)

@@ -21,7 +21,7 @@ from dataset_builder.manifest import CARD, NAME, read_manifest
 from dataset_builder.media import media_tasks, read_verdicts, record_folder, run_media_task
 from dataset_builder.media_record import MediaRecord, RecordStore
 from dataset_builder.release_files import close_release, release_facts, write_shards
-from dataset_builder.salicon_data import Instances, gaze_density, map_density, read_gaze
+from dataset_builder.salicon_data import Gaze, Instances, gaze_density, map_density, read_gaze
 from dataset_builder.sample_fields import CHECK_FEATURES, JSON_FEATURES
 from dataset_builder.settings import Settings
 from dataset_builder.shards import PACKED, config_of, packed_row, shard_order
@@ -34,10 +34,10 @@ NO_CHECKS = dict.fromkeys(CHECK_FEATURES)
 
 @dataclasses.dataclass(frozen=True)
 class SaliconRequest:
-    """`gaze` is a fixation file or a folder of saliency maps named as the pictures."""
+    """`images` are folders; `gaze` are fixation files or folders of maps named as the pictures."""
 
-    images: Path
-    gaze: Path
+    images: tuple[Path, ...]
+    gaze: tuple[Path, ...]
     instances: Path | None
     task: str
     form: str
@@ -55,7 +55,8 @@ def add_salicon(
     config = f"salicon_{request.task}"
     rows, skipped = _rows(build_dir, request, settings, workers)
     if not rows:
-        raise BuildError(f"no picture of {request.images} can be used: {skipped}")
+        names = ", ".join(str(folder) for folder in request.images)
+        raise BuildError(f"no picture of {names} can be used: {skipped}")
     packed = build_dir / "work" / "samples" / f"{config}-{SPLIT}.parquet"
     packed.parent.mkdir(parents=True, exist_ok=True)
     with atomic_file(packed) as file:
@@ -74,9 +75,8 @@ def _rows(
 ) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """Packed rows, and how many pictures were left out for which reason."""
     records = record_folder(build_dir / "work", settings)
-    wanted: dict[Path, float | None] = {
-        path: None for path in sorted(request.images.iterdir()) if path.is_file()
-    }
+    every = sorted(path for folder in request.images for path in folder.iterdir())
+    wanted: dict[Path, float | None] = {path: None for path in every if path.is_file()}
     tasks = media_tasks(wanted, records, settings)
     run_tasks(run_media_task, tasks, workers, settings, build_dir, "pictures")
     rows: list[dict[str, Any]] = []
@@ -95,7 +95,9 @@ def _turns(
     request: SaliconRequest, records: Iterable[tuple[Path, MediaRecord]]
 ) -> Iterator[tuple[Path, MediaRecord, Any, str | None]]:
     """Per picture: its turn, or the reason why it has none."""
-    gaze = read_gaze(request.gaze) if request.gaze.is_file() else {}
+    gaze: dict[str, Gaze] = {}
+    for path in request.gaze:
+        gaze |= read_gaze(path) if path.is_file() else {}
     instances = Instances(request.instances) if request.instances else None
     for path, record in records:
         url = gaze[path.name].url if path.name in gaze else None
@@ -118,14 +120,14 @@ def _turns(
 
 
 def _density(
-    request: SaliconRequest, gaze: dict[str, Any], path: Path, record: MediaRecord
+    request: SaliconRequest, gaze: dict[str, Gaze], path: Path, record: MediaRecord
 ) -> np.ndarray | None:
     assert record.width is not None
     assert record.height is not None
     try:
         if path.name in gaze:
             return gaze_density(gaze[path.name], record.width, record.height)
-        maps = sorted(request.gaze.glob(f"{path.stem}.*")) if request.gaze.is_dir() else []
+        maps = sorted(file for folder in request.gaze for file in folder.glob(f"{path.stem}.*"))
         return map_density(maps[0], record.width, record.height) if maps else None
     except ValueError:
         return None  # nobody looked inside the picture: no saliency to ask for

@@ -59,7 +59,11 @@ def release(tmp_path_factory):
     write_eye_tracking(folder)
     for task in ("region", "object"):
         request = SaliconRequest(
-            folder / "pictures", folder / "gaze.json", folder / "coco.json", task, "ranking"
+            (folder / "pictures",),
+            (folder / "gaze.json",),
+            folder / "coco.json",
+            task,
+            "ranking",
         )
         result = add_salicon(folder, request, SETTINGS, 1)
         assert (result["samples"], result["skipped"]) == (2, {"no_gaze": 1})
@@ -170,7 +174,7 @@ def test_wrong_inputs_are_clear_errors(tmp_path):
     (tmp_path / "x.json").write_text("[]")
     with pytest.raises(BuildError, match="not a SALICON fixation file"):
         read_gaze(tmp_path / "x.json")
-    request = SaliconRequest(tmp_path, tmp_path, None, "object", "ranking")
+    request = SaliconRequest((tmp_path,), (tmp_path,), None, "object", "ranking")
     with pytest.raises(BuildError, match="needs --instances"):
         add_salicon(tmp_path, request, SETTINGS, 1)
 
