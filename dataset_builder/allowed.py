@@ -130,7 +130,7 @@ ALLOWED: dict[str, dict[str, Allowed]] = {
         "partitions": whole(0, MOST_PARTITIONS),
         "keep_work": FLAG,
         "executor": choice("local", "ray", "slurm"),
-        "tombstones": TEXT.or_null(),
+        "annotator_gpus": FROM_0, "tombstones": TEXT.or_null(),
         "slurm_partition": TEXT, "slurm_time": TEXT,
     },
     "media": {

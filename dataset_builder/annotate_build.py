@@ -22,7 +22,7 @@ from dataset_builder.judged import Judged
 from dataset_builder.media import record_folder
 from dataset_builder.select_media import select
 from dataset_builder.settings import Settings
-from dataset_builder.tasks import run_tasks
+from dataset_builder.tasks import run_model_tasks
 from dataset_builder.tombstones import load_tombstones
 
 
@@ -45,7 +45,7 @@ def annotate_media(
         for media in judged.media(MEDIA_WINDOW):
             tasks = annotation_tasks(choice, media, done, work, records, limits, first)
             mine = part_of(tasks, *part)
-            run_tasks(
+            run_model_tasks(
                 run_annotation_task, mine, workers, settings, judged.layout.root, choice.field
             )
             first += len(media) // CHUNK_MEDIA

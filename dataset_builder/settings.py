@@ -22,6 +22,7 @@ FILE = Path(__file__).with_name("blift.yaml")
 MACHINE = frozenset(
     f"build.{key}"
     for key in (
+        "annotator_gpus",
         "decoder_memory_gb",
         "executor",
         "keep_work",

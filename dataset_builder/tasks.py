@@ -1,8 +1,7 @@
 """Run independent media tasks: a process pool here, datatrove's executors on Ray or Slurm.
 
 A task writes its own result file and is skipped where that is there, so nothing else remembers what
-is done. Models are loaded once per worker process (`load_annotator`), which on Ray makes the
-workers of an annotator its actors.
+is done. Models are loaded once per worker process (`load_annotator`); on Ray those are actors.
 """
 
 from __future__ import annotations
@@ -45,6 +44,25 @@ def run_tasks(
             pass
     elif tasks:
         _far(work, tasks, workers, settings, build_dir, label)
+
+
+def run_model_tasks(
+    work: Callable[[T], None],
+    tasks: Sequence[T],
+    workers: int,
+    settings: Settings,
+    build_dir: Path,
+    label: str,
+) -> None:
+    """`run_tasks` for work that loads a model: on Ray, actors that keep it, with their GPUs."""
+    if settings.build.executor != "ray" or not tasks:
+        run_tasks(work, tasks, workers, settings, build_dir, label)
+        return
+    from dataset_builder.ray_actors import run_on_actors
+
+    done = run_on_actors(work, tasks, workers, settings)
+    for _ in tqdm(done, label, len(tasks), unit="task", file=sys.stderr, disable=None):
+        pass
 
 
 def _local(work: Callable[[T], None], tasks: Sequence[T], workers: int) -> Iterator[None]:
