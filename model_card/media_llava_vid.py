@@ -33,6 +33,7 @@ VIDEO_HEADS = (
     (188, b"G", "mpegts"),
 )
 HEAD_BYTES = 192
+MAX_SIDE = 8192
 # where a display matrix sends the x and the y axis -> what Pillow calls that
 TURNS = {
     (-1, 0, 0, -1): Image.Transpose.ROTATE_180,
@@ -147,7 +148,11 @@ def array_to_image(array: Any) -> Image.Image:
 
 
 def pad_to_square(image: Image.Image, mean: list[float]) -> Image.Image:
-    """The picture centred on a square of its longer side, filled with the normalisation mean."""
+    """The picture centred on a square of its longer side, filled with the normalisation mean.
+
+    Beyond MAX_SIDE it is averaged down first: the square of a long strip would take gigabytes.
+    """
+    image = image.reduce(-(-max(image.size) // MAX_SIDE)) if max(image.size) > MAX_SIDE else image
     width, height = image.size
     side = max(width, height)
     if width == height:

@@ -22,6 +22,7 @@ from .media_llava_vid import checked_sampling, pillow_processor
 from .pool_llava_vid import MediaPool, flat_list, payload, video_list
 from .subtitles_llava_vid import with_subtitles
 from .text_llava_vid import Piece, Template, conversation_list, media_blocks
+from .tokenizers_llava_vid import check_tokenizers, mark_tokenizer_folder, placeholder_id
 
 ASPECT_RATIOS = ("pad", "square")
 PROMPT_NEWLINES = ("keep", "delete", "reference")
@@ -62,13 +63,14 @@ class LlavaVidProcessor(ProcessorMixin):
                 raise ValueError(f"{name} is {value!r}: expected one of {allowed}")
         self.image_token, self.video_token = image_token, video_token
         self.image_token_id, self.video_token_id = (
-            self._placeholder_id(tokenizer, token) for token in (image_token, video_token)
+            placeholder_id(tokenizer, token) for token in (image_token, video_token)
         )
         self.compress_type, self.num_patches = compress_type, num_patches
         content_tokens_per_frame(compress_type, num_patches)  # raises for a wrong type
         self.image_aspect_ratio = image_aspect_ratio
         self.video_fps, self.max_frames = checked_sampling(video_fps, max_frames)
         self.qformer_newlines, self.max_length = qformer_newlines, max_length
+        check_tokenizers(tokenizer, qformer_tokenizer)
         qformer_tokenizer.truncation_side = "left"
         super().__init__(
             pillow_processor(image_processor),
@@ -82,15 +84,11 @@ class LlavaVidProcessor(ProcessorMixin):
         """Placeholder tokens of one frame: the context token and the content tokens."""
         return 1 + content_tokens_per_frame(self.compress_type, self.num_patches)
 
-    @staticmethod
-    def _placeholder_id(tokenizer: Any, token: str) -> int:
-        index = tokenizer.convert_tokens_to_ids(token)
-        if index is None or index == tokenizer.unk_token_id:
-            raise ValueError(
-                f"the tokenizer does not know the placeholder {token!r}: add it with "
-                "tokenizer.add_special_tokens({'additional_special_tokens': […]})"
-            )
-        return int(index)
+    def save_pretrained(self, save_directory: Any, *args: Any, **kwargs: Any) -> Any:
+        """The library's, and a folder of the Q-Former's tokenizer that stands alone."""
+        saved = super().save_pretrained(save_directory, *args, **kwargs)
+        mark_tokenizer_folder(save_directory)
+        return saved
 
     # -- entry points --------------------------------------------------------------------------
 

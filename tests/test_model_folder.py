@@ -151,3 +151,65 @@ def test_the_code_copies_itself_from_the_source_folder(tmp_path: Path) -> None:
     assert again.config.to_dict()["auto_map"] == AUTO_MAP
     assert torch.equal(again.lm_head.weight, model.lm_head.weight)
     assert code("configuration_llava_vid.AUTO_MAP") == AUTO_MAP
+
+
+CACHED = """
+import json
+from transformers import AutoModel, AutoProcessor
+from trainer.provenance import model_revision
+AutoModel.from_pretrained("me/m", trust_remote_code=True)
+processor = AutoProcessor.from_pretrained("me/m", trust_remote_code=True)
+words = processor.qformer_tokenizer.get_vocab()
+own = words != processor.tokenizer.get_vocab()
+print(json.dumps({"own": own, "commit": model_revision("me/m", None)}))
+"""
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+
+
+def cache_of(folder: Path, home: Path) -> dict[str, str]:
+    """An offline cache as `hf download me/m` leaves it; the environment that uses it."""
+    repo = home / "hub" / "models--me--m"
+    (repo / "refs").mkdir(parents=True)
+    (repo / "refs" / "main").write_text(COMMIT)
+    shutil.copytree(folder, repo / "snapshots" / COMMIT)
+    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "HF_"))}
+    here = {"HF_HOME": str(home), "HF_HUB_OFFLINE": "1", "PYTHONPATH": str(MODEL_CARD.parent)}
+    return {**clean, **here}
+
+
+def test_a_downloaded_copy_has_both_tokenizers_and_names_its_commit(
+    folder: Path, tmp_path: Path
+) -> None:
+    environment = cache_of(folder, tmp_path / "home")
+    run = subprocess.run(
+        [sys.executable, "-c", CACHED],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout.splitlines()[-1]) == {"own": True, "commit": COMMIT}
+    # without the mark the library takes the language model's tokenizer for both: refused
+    snapshot = tmp_path / "home" / "hub" / "models--me--m" / "snapshots" / COMMIT
+    (snapshot / "qformer_tokenizer" / "config.json").unlink()
+    run = subprocess.run(
+        [sys.executable, "-c", CACHED],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode != 0
+    assert "is the folder qformer_tokenizer complete?" in run.stderr
+
+
+def test_a_long_strip_of_a_picture_takes_no_gigabytes(folder: Path) -> None:
+    processor = AutoProcessor.from_pretrained(folder, trust_remote_code=True)
+    square = code("media_llava_vid.pad_to_square")(Image.new("RGB", (40_000, 10)), [0.5] * 3)
+    assert max(square.size) <= code("media_llava_vid.MAX_SIDE")
+    chat = [
+        {"role": "user", "content": [{"type": "image", "image": Image.new("RGB", (40_000, 10))}]}
+    ]
+    batch = processor.apply_chat_template(chat, tokenize=True, return_dict=True)
+    assert len(batch["pixel_values"]) == 1

@@ -30,6 +30,7 @@ class Trainer(SFTTrainer):
     """
 
     dropped = 0
+    data_collator: Any
 
     def create_model_card(self, *_: Any, **__: Any) -> None:
         """Nothing: the model's card is made from measured results, elsewhere."""
@@ -37,7 +38,7 @@ class Trainer(SFTTrainer):
     def get_eval_dataloader(self, *arguments: Any) -> Any:
         """The evaluation's batches, always with the turns of epoch 0: its points compare."""
         drawing = self.data_collator
-        self.data_collator = replace(drawing, epoch=0)  # type: ignore[type-var]
+        self.data_collator = replace(drawing, epoch=0)
         try:
             return super().get_eval_dataloader(*arguments)
         finally:

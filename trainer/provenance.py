@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import torch
+from transformers.utils.hub import cached_file, extract_commit_hash
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "evaluate")
 HASH_BLOCK = 1 << 20
@@ -43,15 +44,16 @@ def _git(folder: Path, *command: str) -> str:
     return done.stdout.strip()
 
 
-def model_revision(model: str, commit: str | None) -> str | None:
+def model_revision(model: str, revision: str | None) -> str | None:
     """Return what pins a model: the commit of a Hub model, or a digest of a folder's files.
 
     The digest covers configuration, code and weights, by name and content, so that two folders
-    have the same one exactly when they hold the same model.
+    have the same one exactly when they hold the same model. The commit is that of the cached
+    files which were loaded.
     """
     folder = Path(model)
     if not folder.is_dir():
-        return commit
+        return extract_commit_hash(cached_file(model, "config.json", revision=revision), None)
     digest = hashlib.sha256()
     kinds = {".json", ".py", ".safetensors", ".jinja", ".txt", ".model"}
     for path in sorted(folder.rglob("*")):

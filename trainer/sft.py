@@ -236,7 +236,7 @@ def summarise(run: Run, trainer: Trainer, seconds: float) -> dict[str, Any]:
         "dataset_revision": dataset_revision(run.dataset, run.blift.dataset_revision),
         "base_model": run.model.model_name_or_path,
         "base_revision": model_revision(
-            str(run.model.model_name_or_path), getattr(trainer.model.config, "_commit_hash", None)
+            str(run.model.model_name_or_path), run.model.model_revision
         ),
         "code_commit": code_commit(),
         "versions": library_versions(),

@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
         measures += likes_measures(likes, baseline)
     source = Source(
         dataset_revision=dataset_revision(options.dataset, options.dataset_revision),
-        model_revision=model_revision(options.model, getattr(model.config, "_commit_hash", None)),
+        model_revision=model_revision(options.model, options.model_revision),
         code_commit=code_commit(),
         run_id=uuid.uuid4().hex,
     )
