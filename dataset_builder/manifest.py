@@ -1,4 +1,7 @@
-"""manifest.json: every file of a release with its digest, its inputs, and one Merkle root."""
+"""manifest.json: every file of a release with its digest, its inputs, and one Merkle root.
+
+The root covers the data; `digest` covers every byte of the manifest itself, its own value left out.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dataset_builder.atomic import write_atomic
@@ -58,21 +61,65 @@ def make_manifest(
 
 def write_manifest(manifest: Mapping[str, Any], release: Path) -> None:
     """Write the manifest: the last file of a release, so its presence means a whole release."""
-    text = json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True)
-    write_atomic(release / NAME, (text + "\n").encode())
+    blank = _text({**manifest, "digest": ""})
+    digest = hashlib.sha256(blank).hexdigest()
+    write_atomic(release / NAME, _text({**manifest, "digest": digest}))
+
+
+def _text(manifest: Mapping[str, Any]) -> bytes:
+    return (json.dumps(manifest, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 
 def read_manifest(release: Path) -> dict[str, Any]:
-    """The manifest of `release`. Raises BuildError where there is none or it is not readable."""
+    """The manifest of `release`. Raises BuildError where there is none or it is not whole."""
+    manifest, problem = inspect_manifest(release)
+    if problem:
+        raise BuildError(f"{release / NAME} is damaged: {problem}; build or download it again")
+    return manifest
+
+
+def inspect_manifest(release: Path) -> tuple[dict[str, Any], str | None]:
+    """The manifest, `files` as ReleaseFile, and how it differs from what was written, if it does.
+
+    Raises BuildError where there is none, or it cannot be understood at all.
+    """
     path = release / NAME
     try:
-        manifest = json.loads(path.read_bytes())
+        data = path.read_bytes()
+        manifest = json.loads(data)
         manifest["files"] = [ReleaseFile(**file) for file in manifest["files"]]
+        _check_shape(manifest)
     except FileNotFoundError:
         raise BuildError(f"{path}: no such file; give the release folder of a build") from None
-    except (ValueError, TypeError, KeyError) as error:
-        raise BuildError(f"{path} is damaged ({error}); build or download it again") from error
-    return manifest
+    except (ValueError, TypeError, LookupError, RecursionError) as error:
+        why = f"{type(error).__name__}: {error}"
+        raise BuildError(f"{path} is damaged ({why}); build or download it again") from error
+    stated = manifest.pop("digest", None)
+    blank = data.replace(f'"digest": "{stated}"'.encode(), b'"digest": ""', 1)
+    found = hashlib.sha256(blank).hexdigest()
+    return manifest, None if found == stated else f"its digest is {found}, it states {stated}"
+
+
+def _check_shape(manifest: Mapping[str, Any]) -> None:
+    """Raises ValueError, TypeError or KeyError where a value is not of its kind."""
+    kinds: dict[str, type] = {
+        "root": str,
+        "inputs": list,
+        "settings": dict,
+        "code": dict,
+        "release": dict,
+    }
+    for name, kind in kinds.items():
+        if not isinstance(manifest[name], kind):
+            raise TypeError(f"{name} is no {kind.__name__}")
+    for file in manifest["files"]:
+        kinds = {"path": str, "bytes": int, "sha256": str, "samples": int}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(file, name), kind):
+                raise TypeError(f"{name} of file {file.path!r} is no {kind.__name__}")
+        inside = PurePosixPath(file.path)
+        if inside.is_absolute() or ".." in inside.parts or "\0" in file.path:
+            raise ValueError(f"file {file.path!r} lies outside the release")
 
 
 def code_identity() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataset_builder.manifest import CARD, NAME, merkle_root, read_manifest
+from dataset_builder.manifest import CARD, NAME, inspect_manifest, merkle_root
 from dataset_builder.shards import ReleaseFile
 from dataset_builder.ustar import read_members
 
@@ -42,10 +42,10 @@ class Verification:
 
 
 def verify(release: Path) -> Verification:
-    """Read the whole release. Raises BuildError where the manifest itself cannot be read."""
-    manifest = read_manifest(release)
+    """Read the whole release. Raises BuildError where the manifest cannot be understood at all."""
+    manifest, problem = inspect_manifest(release)
     files: list[ReleaseFile] = manifest["files"]
-    findings: list[Finding] = []
+    findings = [Finding(NAME, problem)] if problem else []
     samples = 0
     for file in files:
         problems, found = check_file(release, file)

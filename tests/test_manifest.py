@@ -1,6 +1,7 @@
 """`verify` names every damaged, missing and foreign file; the root follows from the files."""
 
 import json
+import random
 
 import pytest
 from media_samples import jpeg, post, write_text
@@ -51,6 +52,61 @@ def test_one_flipped_bit_is_found_anywhere(release, at, flip):
     data[int(at * len(data))] ^= flip
     (release / TAR).write_bytes(data)
     assert "sha256" in problems(release)[TAR]
+
+
+def whole_by_its_manifest(release):
+    try:
+        return verify(release).ok
+    except BuildError:
+        return False
+
+
+def test_every_flipped_bit_of_the_manifest_is_found(release):
+    path = release / "manifest.json"
+    whole = path.read_bytes()
+    draw = random.Random(5)
+    # every byte of the parts that no other check looks at is among the first and last
+    places = [
+        *range(300),
+        *range(len(whole) - 300, len(whole)),
+        *draw.sample(range(len(whole)), 99),
+    ]
+    for at in places:
+        data = bytearray(whole)
+        data[at] ^= 1 << draw.randrange(8)
+        path.write_bytes(data)
+        assert not whole_by_its_manifest(release), (at, whole[at - 20 : at + 20])
+    path.write_bytes(whole)
+    assert verify(release).ok
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("root", None), ("root", 5), ("files", 5), ("files", [5]), ("settings", []),
+        ("files", [{"path": 5, "bytes": 1, "sha256": "", "samples": 0}]),
+        ("files", [{"path": "../x", "bytes": 1, "sha256": "", "samples": 0}]),
+        ("inputs", {}), ("release", None),
+    ],
+)  # fmt: skip
+def test_a_manifest_of_another_shape_is_one_clear_error(release, name, value):
+    manifest = json.loads((release / "manifest.json").read_bytes())
+    (release / "manifest.json").write_text(json.dumps({**manifest, name: value}))
+    with pytest.raises(BuildError, match="is damaged"):
+        verify(release)
+    del manifest[name]
+    (release / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BuildError, match="is damaged"):
+        verify(release)
+
+
+def test_a_changed_manifest_is_not_worked_on(release):
+    manifest = json.loads((release / "manifest.json").read_bytes())
+    manifest["settings"]["media"]["duplicate_bits"] = 60
+    (release / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BuildError, match="its digest is"):
+        read_manifest(release)
+    assert "its digest is" in problems(release)["manifest.json"]
 
 
 def test_a_cut_shard_is_named_with_what_is_left(release):
