@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builder.atomic import atomic_file
+from dataset_builder.claim import HYDRATE, claim
 from dataset_builder.errors import BuildError
 from dataset_builder.finish import finish
 from dataset_builder.manifest import read_manifest
@@ -47,6 +48,7 @@ def hydrate(release: Path, dumps: Path, media_dir: Path, out: Path, workers: int
         tier = manifest["release"]["tier"]
         raise BuildError(f"{release} is of tier {tier!r}; only an ids release can be hydrated")
     _check_rules(manifest, dumps)
+    claim(out, HYDRATE)
     rows = list(_listed(release, manifest))
     found = refind(rows, dumps)
     _write(found, out)

@@ -14,6 +14,7 @@ from typing import Any
 
 from dataset_builder import rulebook, vocabulary
 from dataset_builder.channels import read_channels
+from dataset_builder.claim import BUILD, check_out
 from dataset_builder.engine import Task, exclusive, run_stage, start_server
 from dataset_builder.errors import BuildError
 from dataset_builder.funnel import write_funnel
@@ -62,7 +63,7 @@ def build(request: Request, settings: Settings) -> dict[str, Any]:
     layout = Layout(request.out.absolute())
     # a wrong path is found before anything is written
     find_files(request.submissions, request.comments, request.youtube, request.channels)
-    _check_settings(request, settings)
+    _check(request, settings)
     with exclusive(layout):
         adopt_tombstones(layout, settings.build.tombstones)
         if settings.build.executor == "local":
@@ -97,7 +98,7 @@ def build(request: Request, settings: Settings) -> dict[str, Any]:
 
 def build_text(request: Request, settings: Settings) -> dict[str, float]:
     """The text stages alone, without a release; returns the seconds of each."""
-    _check_settings(request, settings)
+    _check(request, settings)
     layout = Layout(request.out.absolute())
     with exclusive(layout):
         adopt_tombstones(layout, settings.build.tombstones)
@@ -108,8 +109,10 @@ def build_text(request: Request, settings: Settings) -> dict[str, float]:
         return _text_stages(reading, inputs, request.workers)
 
 
-def _check_settings(request: Request, settings: Settings) -> None:
-    """Raises BuildError, before anything is written, where a setting cannot be met here."""
+def _check(request: Request, settings: Settings) -> None:
+    """Raises, before anything is written, where settings or the output folder cannot be met."""
+    given = (*request.submissions, *request.comments, *request.youtube, *request.channels)
+    check_out(request.out, BUILD, given)
     if request.youtube:
         check_mode(settings)
 
@@ -132,6 +135,7 @@ def _check_balance(layout: Layout, totals: dict[str, dict[str, int]]) -> None:
 
 def plan(request: Request, settings: Settings) -> dict[str, Any]:
     """What `build` would do, without writing anything."""
+    _check(request, settings)
     inputs = _inputs(None, request)
     return {
         "inputs": [source.digest.as_dict() for source in inputs.every()],

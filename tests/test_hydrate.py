@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from media_samples import jpeg, ledger, post, write_text, write_video
 
-from dataset_builder.errors import BuildError
+from dataset_builder.errors import BuildError, UsageError
 from dataset_builder.finish import finish
 from dataset_builder.hydrate import hydrate
 from dataset_builder.settings import load_settings
@@ -124,3 +124,11 @@ def test_other_rules_or_tiers_are_refused(parts, tmp_path):
     build(dumps, None, "reddit.min_words=7")
     with pytest.raises(BuildError, match=r"--set reddit.min_words=3"):
         hydrate(release, dumps, media, tmp_path / "out", 1)
+
+
+def test_no_other_build_is_overwritten(parts):
+    release, dumps, media = parts
+    before = (dumps / "release" / "manifest.json").read_bytes()
+    with pytest.raises(UsageError, match="did not make"):
+        hydrate(release, dumps, media, dumps, 1)
+    assert (dumps / "release" / "manifest.json").read_bytes() == before
