@@ -170,20 +170,31 @@ def download_youtube(wanted: Wanted, partial: Path, max_bytes: int, seconds: flo
     video = (canonical_url(wanted.url) or "").partition("v=")[2]
     if not video.replace("-", "").replace("_", "").isalnum():
         raise FetchError("forbidden_url", f"no video id in {wanted.url[:80]!r}")
+    address = f"https://www.youtube.com/watch?v={video}"
+    run_downloader(address, partial, max_bytes, seconds)
+
+
+def run_downloader(address: str, partial: Path, max_bytes: int, seconds: float) -> None:
+    """What yt-dlp makes of `address`, as `partial`. It guards no address: give it none of others'.
+
+    Raises FetchError: too_slow, too_large, or unavailable with yt-dlp's own last line.
+    """
     with tempfile.TemporaryDirectory(dir=partial.parent) as folder:
         command = [
             sys.executable, "-m", "yt_dlp", "--ignore-config", "--no-playlist", "--no-cache-dir",
-            "--no-exec", "--quiet", "--no-warnings", "--retries", "2",
+            "--no-exec", "--no-progress", "--no-warnings", "--retries", "2",
             "--format", "mp4[height<=720]/bestvideo[height<=720]+bestaudio/best",
             "--merge-output-format", "mp4", "--max-filesize", str(max_bytes),
             "--paths", folder, "--output", "video.%(ext)s",
-            "--", f"https://www.youtube.com/watch?v={video}",
+            "--", address,
         ]  # fmt: skip
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
         except subprocess.TimeoutExpired:
             raise FetchError("too_slow", f"yt-dlp took more than {seconds:g} s") from None
         files = sorted(Path(folder).iterdir())
+        if not done.returncode and not files and "max-filesize" in done.stdout:
+            raise FetchError("too_large", f"more than {max_bytes} bytes")
         if done.returncode or not files:
             lines = done.stderr.strip().splitlines() or ["yt-dlp gave no file"]
             raise FetchError("unavailable", lines[-1])

@@ -8,6 +8,7 @@ the blurred CIELAB colour lies from the picture's mean) times a centre weight, c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from dataset_builder.annotate.base import MediaView
+from dataset_builder.media_record import file_sha256
 from dataset_builder.palette import NAMES, nearest, to_lab
 
 STAND_IN = "saliency"
@@ -27,7 +29,7 @@ WARM_HUES, COOL_HUES = (-50.0, 105.0), (165.0, 310.0)  # degrees in the a*b* pla
 U2NET_SIDE = 320
 U2NET_MEAN, U2NET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
-Mask = Callable[[Image.Image], np.ndarray]
+Mask = Callable[[Image.Image], np.ndarray]  # an RGB picture -> (SIDE, SIDE) bool
 
 
 class Colors:
@@ -41,13 +43,17 @@ class Colors:
 
     @classmethod
     def title(cls, argument: str) -> str:
-        mask = "saliency stand-in for U2-Net" if argument == STAND_IN else "U2-Net"
-        return f"40-name palette by CIELAB, {mask}"
+        if argument == STAND_IN:
+            return "40-name palette by CIELAB, saliency stand-in for U2-Net"
+        # other weights see other foregrounds: their results must not be taken for these
+        return f"40-name palette by CIELAB, U2-Net {file_sha256(Path(argument))[:12]}"
 
     @classmethod
     def why_not(cls, argument: str) -> str | None:
-        if argument == STAND_IN or Path(argument).is_file():
+        if argument == STAND_IN:
             return None
+        if Path(argument).is_file():
+            return None if find_spec("onnxruntime") else "not installed: onnxruntime"
         return f"annotate.colors={argument!r} is no file; give a U2-Net ONNX file or {STAND_IN!r}"
 
     @classmethod
@@ -63,7 +69,7 @@ def describe(image: Image.Image, mask: Mask) -> dict[str, Any]:
     small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
     lab = to_lab(np.asarray(small))  # (SIDE, SIDE, 3)
     names = nearest(lab)
-    front = mask(small)  # (SIDE, SIDE) bool
+    front = mask(image)
     return {
         "foreground": _main_names(names[front], MAX_FOREGROUND),
         "background": _main_names(names[~front], MAX_BACKGROUND),
@@ -85,7 +91,8 @@ def tone(lab: np.ndarray) -> str:
 
 def salient_mask(image: Image.Image) -> np.ndarray:
     """Stand-in foreground of an RGB picture: stands out in colour, not far from the centre."""
-    lab = to_lab(cv2.GaussianBlur(np.asarray(image), (5, 5), 0))
+    small = image.resize((SIDE, SIDE), Image.Resampling.BOX)
+    lab = to_lab(cv2.GaussianBlur(np.asarray(small), (5, 5), 0))
     away = np.linalg.norm(lab - lab.mean(axis=(0, 1)), axis=-1)
     height, width = away.shape
     y = np.linspace(-1, 1, height)[:, None]
@@ -107,12 +114,13 @@ def u2net_mask(model: Path) -> Mask:
     name = session.get_inputs()[0].name
 
     def mask(image: Image.Image) -> np.ndarray:
-        pixels = np.asarray(image.resize((U2NET_SIDE, U2NET_SIDE)), np.float32)
+        side = (U2NET_SIDE, U2NET_SIDE)
+        pixels = np.asarray(image.resize(side, Image.Resampling.BILINEAR), np.float32)
         pixels = (pixels / max(pixels.max(), 1.0) - U2NET_MEAN) / U2NET_STD
         batch = pixels.transpose(2, 0, 1)[None].astype(np.float32)
         out = session.run(None, {name: batch})[0][0, 0]
         scaled = (out - out.min()) / max(float(out.max() - out.min()), 1e-6)
-        resized = cv2.resize(scaled, image.size, interpolation=cv2.INTER_LINEAR)
+        resized = cv2.resize(scaled, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
         return resized > 0.5
 
     return mask
