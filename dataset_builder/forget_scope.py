@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dataset_builder.errors import BuildError
+from dataset_builder.judged import read_rows
 from dataset_builder.media_record import MediaRecord, RecordStore
-from dataset_builder.schema import COMMENTS, POSTS
 from dataset_builder.tombstones import HEX64, Target, Tombstones, canonical_url, near, values_of
 
 AUTHORS = pa.schema([("kind", pa.string()), ("id", pa.string()), ("author_key", pa.string())])
@@ -32,28 +32,26 @@ class Scope:
     names: set[str] = field(default_factory=set)  # and names the files themselves may have
 
 
-def read_posts(build_dir: Path) -> list[dict[str, Any]]:
-    """Ids and addresses of the posts the text stage kept."""
+def read_posts(build_dir: Path) -> Iterator[dict[str, Any]]:
+    """Ids and addresses of the posts the text stage kept, a batch in memory at a time."""
     path = build_dir / "work" / "text" / "posts.parquet"
     if not path.is_file():
         raise BuildError(f"{path}: no such file; give the folder of a finished `blift build`")
-    columns = ["id", "native_id", "media_key", "url", "permalink"]
-    return pq.read_table(path, columns=columns).cast(_subset(POSTS, columns)).to_pylist()
+    return read_rows(path, ["id", "native_id", "media_key", "url", "permalink"])
 
 
-def read_comments(build_dir: Path) -> list[dict[str, Any]]:
-    path = build_dir / "work" / "text" / "comments.parquet"
-    columns = ["post_id", "id"]
-    return pq.read_table(path, columns=columns).cast(_subset(COMMENTS, columns)).to_pylist()
+def read_comments(build_dir: Path) -> Iterator[dict[str, Any]]:
+    """Ids of the comments the text stage kept, a batch in memory at a time."""
+    return read_rows(build_dir / "work" / "text" / "comments.parquet", ["post_id", "id"])
 
 
-def read_authors(build_dir: Path) -> dict[tuple[str, str], str]:
-    """Author hash by (kind, id); empty where the text stage kept none."""
+def written_by(build_dir: Path, wanted: Callable[[str], bool]) -> set[tuple[str, str]]:
+    """(kind, id) of what authors wrote whose keyed hash is `wanted`; empty without authors."""
     path = build_dir / "work" / "text" / "authors.parquet"
     if not path.is_file():
-        return {}
-    rows = pq.read_table(path).to_pylist()
-    return {(row["kind"], row["id"]): row["author_key"] for row in rows}
+        return set()
+    rows = read_rows(path, AUTHORS.names)
+    return {(row["kind"], row["id"]) for row in rows if wanted(row["author_key"])}
 
 
 def hash_names(build_dir: Path, targets: Iterable[Target]) -> list[Target]:
@@ -79,36 +77,38 @@ def resolve(
     build_dir: Path, targets: Sequence[Target], samples: Mapping[str, str | None], bits: int
 ) -> Scope:
     """Everything of a build that `targets` name; `samples` is sample id -> media hash."""
-    posts, comments = read_posts(build_dir), read_comments(build_dir)
-    authors = read_authors(build_dir)
-    ids, urls = values_of(targets, "id"), values_of(targets, "url")
     names = values_of(targets, "author")
+    authors = written_by(build_dir, names.__contains__) if names else set()
+    ids, urls = values_of(targets, "id"), values_of(targets, "url")
     scope = Scope(media=values_of(targets, "media"))
     scope.media |= _looking_like(build_dir, values_of(targets, "phash"), bits)
-    for post in posts:
+    for post in read_posts(build_dir):
         addresses = {canonical_url(post["url"]), canonical_url(post["permalink"])}
-        by_author = authors.get(("post", post["id"])) in names
+        by_author = ("post", post["id"]) in authors
         if {post["id"], post["native_id"]} & ids or addresses & urls or by_author:
             scope.posts.add(post["id"])
     scope.posts |= {s for s, sha in samples.items() if sha in scope.media or s in ids}
-    for comment in comments:
-        by_author = authors.get(("comment", comment["id"])) in names
+    for comment in read_comments(build_dir):
+        by_author = ("comment", comment["id"]) in authors
         if comment["id"] in ids or comment["post_id"] in scope.posts or by_author:
             scope.comments.add(comment["id"])
-    _fill_media(posts, samples, scope)
+    _fill_media(build_dir, samples, scope)
     return scope
 
 
 def refused(build_dir: Path, tombstones: Tombstones) -> Scope:
     """Posts and comments of the text stage that tombstones refuse."""
-    authors = read_authors(build_dir)
+    authors: set[tuple[str, str]] = set()
+    if tombstones.entries["author"]:
+        known = lru_cache(maxsize=1 << 16)(partial(tombstones.refuses, "author"))
+        authors = written_by(build_dir, known)
     scope = Scope()
     for post in read_posts(build_dir):
-        if tombstones.refuses_post(post, authors.get(("post", post["id"]))):
+        if ("post", post["id"]) in authors or tombstones.refuses_post(post):
             scope.posts.add(post["id"])
     for comment in read_comments(build_dir):
-        author = authors.get(("comment", comment["id"]))
-        gone = tombstones.refuses("id", comment["id"]) or tombstones.refuses("author", author)
+        by_author = ("comment", comment["id"]) in authors
+        gone = by_author or tombstones.refuses("id", comment["id"])
         if gone or comment["post_id"] in scope.posts:
             scope.comments.add(comment["id"])
     return scope
@@ -138,18 +138,12 @@ def record_bits(record: MediaRecord) -> list[str]:
     return [signature[0] for signature in record.signatures if signature is not None]
 
 
-def _fill_media(
-    posts: Sequence[Mapping[str, Any]], samples: Mapping[str, str | None], scope: Scope
-) -> None:
+def _fill_media(build_dir: Path, samples: Mapping[str, str | None], scope: Scope) -> None:
     """Files shown by forgotten samples alone go too; the ledger knows files by the post's key."""
     still = {sha for sample, sha in samples.items() if sample not in scope.posts}
     scope.media |= {sha for s, sha in samples.items() if s in scope.posts and sha} - still
-    keys = {p["media_key"] or p["native_id"] for p in posts if p["id"] in scope.posts}
-    used = {p["media_key"] or p["native_id"] for p in posts if p["id"] not in scope.posts}
-    scope.keys = keys - used
-    gone = {name for p in posts if p["id"] in scope.posts for name in (p["id"], p["native_id"])}
-    scope.names = scope.keys | gone
-
-
-def _subset(schema: pa.Schema, names: Sequence[str]) -> pa.Schema:
-    return pa.schema([schema.field(name) for name in names])
+    gone = [post for post in read_posts(build_dir) if post["id"] in scope.posts]
+    keys = {post["media_key"] or post["native_id"] for post in gone}
+    left = (post for post in read_posts(build_dir) if post["id"] not in scope.posts)
+    scope.keys = keys - {post["media_key"] or post["native_id"] for post in left}
+    scope.names = scope.keys | {name for p in gone for name in (p["id"], p["native_id"])}

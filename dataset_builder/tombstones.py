@@ -57,13 +57,12 @@ class Tombstones:
     def refuses(self, kind: str, value: str | None) -> bool:
         return value is not None and self.digest(kind, value) in self.entries[kind]
 
-    def refuses_post(self, post: Mapping[str, Any], author: str | None) -> bool:
-        """Whether a post's id, address or author was forgotten."""
+    def refuses_post(self, post: Mapping[str, Any]) -> bool:
+        """Whether a post's id or address was forgotten."""
         urls = [canonical_url(post.get(key)) for key in ("url", "permalink")]
         return (
             self.refuses("id", post["id"])
             or self.refuses("id", post.get("native_id"))
-            or self.refuses("author", author)
             or any(self.refuses("url", url) for url in urls)
         )
 
