@@ -24,16 +24,25 @@ SELECT ?item ?itemLabel ?channel ?official WHERE {
 ORDER BY ?channel
 """
 
+EXPECTED = (
+    "expected a Wikidata query result as JSON or CSV in UTF-8 (see `blift channels --query`), "
+    "or one id a line"
+)
+MOST_BYTES = 256 << 20  # the list of the paper has 6,000 channels
 _CHANNEL = re.compile(r"UC[0-9A-Za-z_-]{22}")
 
 
 def read_channels(path: Path) -> dict[str, str]:
     """Channel id -> label, from a SPARQL result (JSON or CSV), or a plain list of ids.
 
-    Raises DamagedInput when the file names no channel at all.
+    Raises DamagedInput when the file names no channel at all, or is no text of these forms.
     """
-    text = path.read_text(encoding="utf-8-sig")
-    rows = _json_rows(text) if text.lstrip()[:1] in "[{" and text.strip() else _csv_rows(text)
+    try:
+        with path.open("rb") as file:
+            text = file.read(MOST_BYTES).decode("utf-8-sig")
+        rows = _json_rows(text) if text.lstrip()[:1] in "[{" and text.strip() else _csv_rows(text)
+    except (ValueError, csv.Error, RecursionError) as error:
+        raise DamagedInput(f"{path}: no channel list ({error}); {EXPECTED}") from error
     found = {}
     for row in rows:
         values = [str(value) for value in row.values() if value]
@@ -42,8 +51,7 @@ def read_channels(path: Path) -> dict[str, str]:
             found[channel] = _label(row)
     if not found:
         raise DamagedInput(
-            f"{path}: no YouTube channel id (UC and 22 characters) in it; expected a Wikidata "
-            "query result as JSON or CSV (see `blift channels --query`) or one id a line"
+            f"{path}: no YouTube channel id (UC and 22 characters) in it; {EXPECTED}"
         )
     return dict(sorted(found.items()))
 
@@ -56,10 +64,17 @@ def _label(row: dict[str, Any]) -> str:
 
 def _json_rows(text: str) -> list[dict[str, Any]]:
     document = json.loads(text)
-    if isinstance(document, dict):
-        bindings = document.get("results", {}).get("bindings", [])
-        return [{name: cell.get("value") for name, cell in row.items()} for row in bindings]
-    return [row if isinstance(row, dict) else {"channel": row} for row in document]
+    if isinstance(document, list):
+        return [row if isinstance(row, dict) else {"channel": row} for row in document]
+    results = document.get("results")
+    bindings = results.get("bindings") if isinstance(results, dict) else None
+    if not isinstance(bindings, list):
+        raise ValueError("a JSON object without results.bindings")
+    return [_values(row) for row in bindings if isinstance(row, dict)]
+
+
+def _values(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: cell.get("value") for name, cell in row.items() if isinstance(cell, dict)}
 
 
 def _csv_rows(text: str) -> list[dict[str, Any]]:

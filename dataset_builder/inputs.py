@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from dataset_builder.errors import UsageError
 from dataset_builder.ingest import Source
-from dataset_builder.kinds import check_kinds
+from dataset_builder.kinds import check_kinds, option
 from dataset_builder.schema import InputDigest
 from dataset_builder.tombstones import load_tombstones
 from dataset_builder.workdir import Layout, write_text
@@ -99,14 +99,21 @@ def _expand(role: str, paths: Sequence[Path]) -> Iterator[Path]:
     for given in paths:
         path = given.absolute()  # tasks may run elsewhere
         if path.is_dir():
-            inside = [file for file in sorted(path.rglob("*")) if file.suffix in SUFFIXES]
+            found = (file for file in sorted(path.rglob("*")) if file.suffix in SUFFIXES)
+            inside = [file for file in found if file.is_file()]
             if not inside:
-                raise UsageError(f"--{role.replace('_', '-')} {path}: no data file in this folder")
+                raise UsageError(
+                    f"{option(role)} {path}: no data file in this folder; expected names that end "
+                    f"with one of {', '.join(SUFFIXES)}"
+                )
             yield from inside
         elif path.is_file():
             yield path
         else:
-            raise UsageError(f"--{role.replace('_', '-')} {path}: no such file or folder")
+            raise UsageError(
+                f"{option(role)} {path}: no such file or folder; check the name, relative paths "
+                f"start at {Path.cwd()}"
+            )
 
 
 class _Cache:

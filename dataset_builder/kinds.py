@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builder.authors import is_release
+from dataset_builder.channels import read_channels
 from dataset_builder.documents import first_lines
 from dataset_builder.errors import DamagedInput, UsageError
 from dataset_builder.ndjson import is_parquet, loads
@@ -48,6 +49,8 @@ def check_kinds(files: Mapping[str, Sequence[Path]]) -> None:
                 _check(role, path)
             except (DamagedInput, pa.ArrowInvalid, OSError):
                 continue  # the reading task says it better, and knows the build's limits
+    for path in files["channels"]:
+        read_channels(path)  # they are needed only after hours
 
 
 def _looked_at(paths: Sequence[Path]) -> Iterator[Path]:

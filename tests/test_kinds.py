@@ -129,3 +129,11 @@ def test_wrong_ones_among_very_many_small_files(tmp_path, capsys):
     assert code == 1
     assert "zzz.jsonl" in said
     assert "link_id" in said
+
+
+def test_a_folder_named_like_a_file(tmp_path, capsys):
+    folder = tmp_path / "videos"
+    (folder / "x.json").mkdir(parents=True)
+    assert build(tmp_path, capsys, "--youtube", folder)[0] == 2
+    (folder / "x.json" / "a.json").write_text(json.dumps(INFO))
+    assert build(tmp_path, capsys, "--youtube", folder)[0] == 0

@@ -10,6 +10,7 @@ import pytest
 
 from dataset_builder import authors, youtube
 from dataset_builder.channels import QUERY, read_channels
+from dataset_builder.cli import main
 from dataset_builder.documents import is_release_file, records
 from dataset_builder.errors import DamagedInput
 from dataset_builder.ndjson import Tally
@@ -241,6 +242,28 @@ def test_plain_channel_list_and_labels(tmp_path):
     path.write_text("nothing here\n")
     with pytest.raises(DamagedInput, match="no YouTube channel id"):
         read_channels(path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b'{"results": 5}', b'{"results": {"bindings": 5}}', b'{"results": {"bindings": [5]}}',
+        b'{"results": {"bindings": [{"channel": 5}]}}', b"[1, null]", b"[", b"{}", b"",
+        b"\x28\xb5\x2f\xfd\x00\x01", CHANNEL.encode("utf-16"), b"a,b\n\x00\n", b"[" * 100_000,
+    ],
+)  # fmt: skip
+def test_what_is_no_channel_list_is_one_clear_error(tmp_path, data, capsys):
+    path = tmp_path / "channels"
+    path.write_bytes(data)
+    with pytest.raises(DamagedInput, match="expected a Wikidata query result"):
+        read_channels(path)
+    assert main(["channels", str(path)]) == 1
+    assert "defect" not in capsys.readouterr().err
+    (tmp_path / "v.json").write_text(json.dumps(INFO))
+    out = tmp_path / "out"
+    arguments = ["--youtube", str(tmp_path / "v.json"), "--channels", str(path)]
+    assert main(["build", *arguments, "--media", "none", "--out", str(out)]) == 1
+    assert not out.exists()
 
 
 def test_the_query_asks_for_the_property():
