@@ -125,7 +125,8 @@ def _request(arguments: argparse.Namespace, out: Path, media: str) -> Any:
 
     folder = None if media == "none" else Path(media)
     if folder is not None and not folder.is_dir():
-        raise UsageError(f"--media {media}: no such folder; give a folder of media files or none")
+        what = "is a file, not a folder" if folder.exists() else "no such folder"
+        raise UsageError(f"--media {media}: {what}; give a folder of media files or none")
     return Request(
         out,
         tuple(arguments.reddit_submissions),
@@ -160,6 +161,9 @@ def _build(arguments: argparse.Namespace) -> None:
         + f"{result['bytes']:,} bytes)\nMerkle root: {result['root']}"
     )
     _print(arguments, result, text)
+    if not result["samples"]:
+        said = f"blift: no sample was kept; blift stats --build {arguments.out} counts the reasons"
+        print(said, file=sys.stderr)
 
 
 def _plan_text(found: dict[str, Any]) -> str:

@@ -54,6 +54,7 @@ def test_help_lists_every_command(capsys):
         (["build", "--media", "none"], "--out"),
         (["build", "--media", "none", "--out", "x"], "nothing to build from"),
         (["build", "--media", "nowhere", "--out", "x", "--youtube", "y"], "no such folder"),
+        (["build", "--media", __file__, "--out", "x", "--youtube", "y"], "is a file, not a folder"),
         (["build", "--media", "none", "--out", "x", "--youtube", "absent.gz"], "no such file"),
         (["build", "--media", "none", "--out", "x", "--set", "reddit.strat=1"],
          "did you mean 'reddit.start'"),
@@ -115,6 +116,12 @@ def test_too_many_bad_lines_stop_the_build(inputs, tmp_path, capsys):
     assert main([*arguments, "--set", "build.max_bad_lines=0.05"]) == 0
     path.write_text(good + "{bad\n" * 7)  # 7 of 707: not more than 1 %
     assert main(arguments) == 0
+
+
+def test_a_build_that_keeps_nothing_says_so(inputs, tmp_path, capsys):
+    arguments = ["build", *inputs, "--media", "none", "--out", str(tmp_path / "out")]
+    assert main([*arguments, "--set", "reddit.end=2018-01-02"]) == 0
+    assert "no sample was kept; blift stats" in capsys.readouterr().err
 
 
 def test_dry_run_writes_nothing(inputs, tmp_path, capsys):
