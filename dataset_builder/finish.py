@@ -150,9 +150,8 @@ def drop_nsfw(judged: Judged, results: Sequence[tuple[AnnotatorChoice, Sequence[
             found = {sha: score for sha, score in read_file(path) if score is not None}
             scores = {sha: s for sha, s in scores.items() if sha not in found}
             scores |= {sha: score for sha, score in found.items() if score > limit}
-        query = f"SELECT id, sha256 FROM {judged.now()} WHERE list_contains(?, sha256)"
-        rows = judged.con.execute(query, [sorted(scores)]).fetchall() if scores else []
-        judged.drop({id: (NSFW, f"{scores[sha]:.3f}") for id, sha in rows})
+        rows = judged.where("sha256", scores, "id, sha256")
+        judged.drop({row["id"]: (NSFW, f"{scores[row['sha256']]:.3f}") for row in rows})
 
 
 def _summary(

@@ -139,9 +139,18 @@ class Judged:
 
     def of(self, ids: Iterable[str], columns: str) -> dict[str, dict[str, Any]]:
         """Rows of these posts by id."""
-        self.con.register("wanted", pa.table({"id": pa.array(sorted(ids), TEXT)}))
-        where = "WHERE id IN (SELECT id FROM wanted) ORDER BY id"
-        found = {row["id"]: row for row in self.rows(f"SELECT {columns} FROM {self.now()} {where}")}
+        return {row["id"]: row for row in self.where("id", ids, columns)}
+
+    def where(
+        self, name: str, values: Iterable[str], columns: str, condition: str = "true"
+    ) -> list[dict[str, Any]]:
+        """Rows, by id, of the posts in which SQL `name` is one of `values`."""
+        self.con.register("wanted", pa.table({"value": pa.array(sorted(values), TEXT)}))
+        query = (
+            f"SELECT {columns} FROM {self.now()} WHERE {condition} "
+            f"AND {name} IN (SELECT value FROM wanted) ORDER BY id"
+        )
+        found = list(self.rows(query))
         self.con.unregister("wanted")
         return found
 

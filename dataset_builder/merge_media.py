@@ -68,18 +68,9 @@ def looking_alike(
     for sha in sorted(same.keys() - group_of.keys()):
         group_of[sha] = len(groups)
         groups.append([sha])
-    return _posts_of(judged, now, groups, group_of)
-
-
-def _posts_of(
-    judged: Judged, now: str, groups: Sequence[Sequence[str]], group_of: Mapping[str, int]
-) -> list[list[str]]:
-    """Post ids of groups of media, sorted."""
     found: list[list[str]] = [[] for _ in groups]
-    query = f"SELECT id, sha256 FROM {now} AND list_contains(?, sha256) ORDER BY id"
-    if groups:
-        for id, sha in judged.con.execute(query, [sorted(group_of)]).fetchall():
-            found[group_of[sha]].append(id)
+    for row in judged.where("sha256", group_of, "id, sha256", where):
+        found[group_of[row["sha256"]]].append(row["id"])
     return [posts for posts in found if len(posts) > 1]
 
 
@@ -103,13 +94,9 @@ def joined_splits(judged: Judged, groups: Sequence[Sequence[str]]) -> dict[str, 
         for other in roots[1:]:
             parent[other] = roots[0]
     together: dict[str, list[tuple[str, str]]] = {}
-    query = (
-        "SELECT id, split, coalesce(group_key, id) AS key FROM "
-        f"{judged.now()} WHERE list_contains(?, coalesce(group_key, id)) ORDER BY id"
-    )
-    if parent:
-        for id, split, key in judged.con.execute(query, [sorted(parent)]).fetchall():
-            together.setdefault(root(key), []).append((id, split))
+    key = "coalesce(group_key, id)"
+    for row in judged.where(key, parent, f"id, split, {key} AS key"):
+        together.setdefault(root(row["key"]), []).append((row["id"], row["split"]))
     moved: dict[str, str] = {}
     for found in together.values():
         if len({split for _, split in found}) > 1:

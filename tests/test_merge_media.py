@@ -1,13 +1,24 @@
 """Posts with the same media: comments pool, the rules still hold, every row is accounted for."""
 
+import json
 from collections import Counter
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from media_samples import jpeg, ledger, post, write_text
 
-from dataset_builder.finish import finish
+from dataset_builder.annotate.registry import AnnotatorChoice
+from dataset_builder.annotate.run import RESULTS
+from dataset_builder.comment_table import Comments
+from dataset_builder.finish import drop_nsfw, finish
+from dataset_builder.media import record_folder
+from dataset_builder.media_ledger import write_media_ledger
+from dataset_builder.media_record import RecordStore
+from dataset_builder.merge_media import merge_duplicates
+from dataset_builder.select_media import select
 from dataset_builder.settings import load_settings
+from dataset_builder.tombstones import load_tombstones
 
 OFF = ["annotate.tags=null", "annotate.colors=null", "annotate.ocr=null"]
 # apart they are three different comments each; together two near-duplicates of "all" go
@@ -114,3 +125,31 @@ def test_posts_with_the_same_picture_move_into_one_split(tmp_path):
         "reddit-c": "validation",
         "reddit-d": "test",
     }
+
+
+def test_comments_that_moved_go_with_the_post_they_moved_to(tmp_path):
+    """The picture both posts show is judged NSFW after merging: nothing of either is kept."""
+    build(tmp_path, FIRST, ["wholly other words", "some more of them", "last of all"])
+    settings = load_settings("seed", OFF)
+    judged = select(tmp_path, tmp_path / "media", settings, 1, load_tombstones(tmp_path))
+    store = RecordStore(record_folder(tmp_path / "work", settings))
+    comments = Comments(judged.con, tmp_path / "work" / "text" / "comments.parquet")
+    merged = merge_duplicates(judged, store, comments, settings)
+    judged.drop(merged.posts)
+    comments.replace(merged.replaced)
+    scores = {"reddit-one": 0.95, "reddit-three": 0.1}
+    shas = {row["id"]: row["sha256"] for row in judged.where("id", scores, "id, sha256")}
+    rows = [{"sha256": shas[id], "value": json.dumps(score)} for id, score in scores.items()]
+    file = tmp_path / "scores.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, schema=RESULTS), file)
+    drop_nsfw(judged, [(AnnotatorChoice("nsfw", "open-nsfw", "nsfw", "a judge", "1"), [file])])
+    write_media_ledger(judged, comments, merged, load_tombstones(tmp_path))
+    judged.close()
+    found = ends(tmp_path)
+    assert found["post", "reddit-one"] == (False, "nsfw_media")
+    assert found["post", "reddit-two"] == (False, "duplicate_media")
+    assert found["post", "reddit-three"] == (True, None)
+    kept = [id for (kind, id), (is_kept, _) in found.items() if kind == "comment" and is_kept]
+    assert kept == ["reddit-three-c1", "reddit-three-c2"]
+    reasons = Counter(reason for (kind, _), (_, reason) in found.items() if kind == "comment")
+    assert reasons == {None: 2, "beyond_top": 1, "post_dropped:nsfw_media": 5}
