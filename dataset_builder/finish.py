@@ -27,7 +27,7 @@ from dataset_builder.media import record_folder
 from dataset_builder.media_ledger import write_media_ledger
 from dataset_builder.media_record import RecordStore
 from dataset_builder.merge_media import joined_splits, looking_alike, merge_duplicates
-from dataset_builder.pack import Material, pack
+from dataset_builder.pack import REPLACED, Material, pack
 from dataset_builder.rejected import NSFW
 from dataset_builder.release_files import close_release, write_shards
 from dataset_builder.schema import InputDigest, ReleaseSummary
@@ -113,13 +113,18 @@ def _facts(
             split: {source: count[source] for source in SOURCES if count[source]}
             for split, count in counts.items()
         },
-        replaced=_replaced(work / "text" / "privacy.json"),
+        replaced=_replaced(work / "text" / "privacy.json", counts),
     )
 
 
-def _replaced(path: Path) -> dict[str, int]:
-    """Personal data the text stage replaced, by class."""
-    return json.loads(path.read_bytes()) if path.is_file() else {}
+def _replaced(path: Path, counts: Mapping[str, Counter[str]]) -> dict[str, int]:
+    """Personal data replaced in the dumps' texts and in what annotators told, by class."""
+    found = Counter[str](json.loads(path.read_bytes()) if path.is_file() else {})
+    for count in counts.values():
+        for name in count:
+            if name.startswith(REPLACED):
+                found[name.removeprefix(REPLACED)] += count[name]
+    return dict(sorted(found.items()))
 
 
 def tier_of(media_dir: Path | None, settings: Settings) -> str:

@@ -24,6 +24,7 @@ from dataset_builder.blob import EMPTY, Blob
 from dataset_builder.comment_table import Comments
 from dataset_builder.judged import Judged, read_rows
 from dataset_builder.media_record import MediaRecord, RecordStore
+from dataset_builder.pii import scrub_all
 from dataset_builder.sample import Annotations, make_sample
 from dataset_builder.schema import POSTS
 from dataset_builder.settings import Settings
@@ -35,6 +36,9 @@ BATCH = 1024
 MOVED = pa.schema([("id", pa.string()), ("now", pa.string())])
 # as `shards.shard_order` sorts
 ORDER = "split, sha256({id})"
+# fields of annotators that hold what someone said or wrote
+WORDED = ("asr", "scenes.text", "scenes.caption")
+REPLACED = "replaced "  # counts of personal data, by class
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,8 @@ def _packed(
     """The packed row of one post: its sample as the tier wants it, its checks, its media."""
     record = material.store.read(post["sha256"]) if post["sha256"] else None
     comments = said.of(post["id"])
-    told, annotations = _language(post, _annotations(post, material), material.settings)
+    annotations = _annotations(post, material, counts)
+    told, annotations = _language(post, annotations, material.settings)
     sample = make_sample(post, comments, record, annotations, material.settings)
     checks = make_checks(post, comments, record, told)
     counts[sample["media_type"]] += 1
@@ -156,16 +161,23 @@ def _packed(
     return packed_row(sample, checks, _media(post, record, material))
 
 
-def _annotations(post: Mapping[str, Any], material: Material) -> Annotations:
-    """The results for one file; an annotator that could not tell is not named in the sample."""
+def _annotations(post: Mapping[str, Any], material: Material, counts: Counter[str]) -> Annotations:
+    """The results for one file, personal data replaced and counted.
+
+    An annotator that could not tell is not named in the sample.
+    """
+    found: Counter[str] = Counter()
     values: dict[str, Any] = {}
     rows: list[dict[str, str]] = []
     for at, (choice, _) in enumerate(material.results):
         text = post.get(f"r{at}")
         value = json.loads(text) if text is not None else None
         if value not in (None, "") and choice.field != "nsfw":
+            if choice.field in WORDED and material.settings.privacy.placeholders:
+                value = scrub_all(value, found)
             values[choice.field] = value
             rows.append(choice.as_row())
+    counts.update({REPLACED + kind: count for kind, count in found.items()})
     return Annotations(values, tuple(rows))
 
 

@@ -8,6 +8,7 @@ looks like a phone number.
 import re
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 PLACEHOLDERS = {
@@ -136,6 +137,13 @@ def scrub(text: str, found: Counter[str]) -> str:
     if "/" in text or any(sign in text for sign in _AT):
         text = _HANDLE.sub(put("handle"), text)
     return _phones(text, found)
+
+
+def scrub_all(value: Any, found: Counter[str]) -> Any:
+    """`scrub` of a text, or of every text in lists of them."""
+    if isinstance(value, str):
+        return scrub(value, found)
+    return [scrub_all(item, found) for item in value] if isinstance(value, list) else value
 
 
 def scrub_url(url: str, found: Counter[str]) -> str:

@@ -25,6 +25,8 @@ RECIPES = {"nano": ("demo.yaml", 8), "tiny": ("tiny.yaml", 2)}
 # a sample this small needs exact shares: the default, by hash, would leave two items to test on
 SPLITS = ("splits.method=quota", "splits.validation=0.1", "splits.test=0.25")
 NOTICE = "shards.notice=Synthetic posts and comments, written for a demonstration; real media."
+# what the impatient go without: reading texts in frames, and listening
+QUICK = ("annotate.ocr=null", "annotate.asr=null")
 # said in full, so that accelerate neither asks nor warns about a missing configuration
 LAUNCH_ON_CPU = "--num_processes 1 --num_machines 1 --mixed_precision no --dynamo_backend no --cpu"
 
@@ -67,7 +69,7 @@ def command_of(name: str) -> str:
     return str(path)
 
 
-def build_dataset(out: Path) -> list[StepCost]:
+def build_dataset(out: Path, size: str) -> list[StepCost]:
     """Collect the demo's media, then build the dataset from dumps and media."""
     media, build = out / "media", out / "blift"
     return [
@@ -82,6 +84,7 @@ def build_dataset(out: Path) -> list[StepCost]:
             "-> scenes, captions, colours -> instruction turns -> WebDataset shards, manifest.",
             [
                 *(command_of("blift"), "build", "--preset", "seed", "--set", *SPLITS, NOTICE),
+                *(QUICK if size == "tiny" else ()),
                 *("--reddit-submissions", DUMPS / "reddit_submissions.zst"),
                 *("--reddit-comments", DUMPS / "reddit_comments.zst"),
                 *("--youtube", DUMPS / "youtube.jsonl.gz"),
@@ -241,7 +244,7 @@ def main() -> int:
     # notes of the libraries to their own developers
     os.environ.setdefault("PYTHONWARNINGS", "ignore::FutureWarning,ignore::DeprecationWarning")
     try:
-        costs = build_dataset(out)
+        costs = build_dataset(out, args.size)
         rows = load_both_ways(out / "blift" / "release")
         costs += train(out, args.size)
         costs.append(ask(out, args.size))

@@ -14,6 +14,8 @@ from PIL import Image
 from dataset_builder.schema import COMMENTS, POSTS
 
 SIZE = (96, 64)
+# colours only: the other annotators have tests of their own, and take seconds per picture
+FAST = ("annotate.tags=null", "annotate.ocr=null", "annotate.asr=null")
 
 
 def picture(seed: int, size: tuple[int, int] = SIZE) -> Image.Image:

@@ -3,14 +3,16 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
-from media_samples import picture
+from media_samples import picture, post, write_text
 
 from dataset_builder.annotate.asr import Transcript
 from dataset_builder.annotate.base import MediaView
 from dataset_builder.annotate.captioner import phrase
 from dataset_builder.annotate.ocr import FrameText, reading_order
 from dataset_builder.decoder import DecodeLimits, Decoder
+from dataset_builder.finish import finish
 from dataset_builder.settings import load_settings
 
 SETTINGS = load_settings("seed", [])
@@ -83,3 +85,24 @@ def test_nsfw_scores_are_probabilities():
 def test_what_is_not_installed_is_said_not_raised(cls, monkeypatch):
     monkeypatch.setattr(f"{cls.__module__}.find_spec", lambda _name: None)
     assert "not installed" in cls.why_not("auto")
+
+
+def test_personal_data_in_frames_is_replaced_and_counted(tmp_path):
+    """What an annotator reads is text of people too."""
+    pytest.importorskip("rapidocr_onnxruntime")
+    from PIL import Image, ImageDraw, ImageFont
+
+    image = Image.new("RGB", (900, 200), "white")
+    words = "call 415-555-2671 today"
+    ImageDraw.Draw(image).text((40, 60), words, "black", ImageFont.load_default(64))
+    (tmp_path / "media").mkdir()
+    image.save(tmp_path / "media" / "sign.png")
+    write_text(tmp_path, [post("reddit-sign", "image", title="A sign")],
+               {"reddit-sign": ["a sign by the road", "who would call it"]})  # fmt: skip
+    quiet = [f"annotate.{name}=null" for name in ("tags", "colors", "asr")]
+    finish(tmp_path, tmp_path / "media", load_settings("seed", quiet), [], 1)
+    (row,) = pq.read_table(tmp_path / "release" / "metadata").to_pylist()
+    assert "[PHONE]" in row["scenes"][0]["caption"]
+    assert "2671" not in str(row)
+    card = (tmp_path / "release" / "README.md").read_text()
+    assert "phone 1" in card or "1 phone" in card, card[card.find("ersonal") :][:600]

@@ -6,7 +6,7 @@ from pathlib import Path
 import datasets
 import numpy as np
 import pytest
-from media_samples import jpeg, post, write_text, write_video
+from media_samples import FAST, jpeg, post, write_text, write_video
 
 from dataset_builder import salicon
 from dataset_builder.blift import CONFIGS, Blift
@@ -18,7 +18,7 @@ from dataset_builder.settings import load_settings
 from dataset_builder.turns import compose
 from dataset_builder.verify import verify
 
-SETTINGS = load_settings("seed", ["annotate.tags=null"])
+SETTINGS = load_settings("seed", [*FAST])
 SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 ROWS, COLUMNS = ("upper", "middle", "bottom"), ("left", "center", "right")
 TILES_OF_THE_LISTING = [f"{row}-{column}" for row in ROWS for column in COLUMNS]

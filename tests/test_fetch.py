@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from media_samples import jpeg, ledger, post, write_text
+from media_samples import FAST, jpeg, ledger, post, write_text
 
 from dataset_builder.fetch import Wanted, fetch_all
 from dataset_builder.fetch_store import FetchStore
@@ -329,7 +329,7 @@ def test_opt_out_tags():
 
 
 def test_fetch_outcomes_are_ledger_reasons_of_the_build(site, tmp_path):
-    settings = load_settings("seed", [*LOOPBACK, "annotate.tags=null"])
+    settings = load_settings("seed", [*LOOPBACK, *FAST])
     store = tmp_path / "store"
     names = ("picture", "noai", "gone")
     items = [Wanted(f"reddit-{n}", f"{site.base}/{n}") for n in names]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from media_samples import jpeg, ledger, post, write_text, write_video
+from media_samples import FAST, jpeg, ledger, post, write_text, write_video
 
 from dataset_builder.errors import UsageError
 from dataset_builder.finish import finish
@@ -25,7 +25,7 @@ from dataset_builder.tombstones import (
 )
 from dataset_builder.verify import verify
 
-SETTINGS = load_settings("seed", ["annotate.tags=null", "shards.max_mb=0.03"])
+SETTINGS = load_settings("seed", [*FAST, "shards.max_mb=0.03"])
 POSTS = 24
 # texts share no digits, or a compressed file might show one by accident
 TOKENS = [hashlib.md5(b"%d" % at).hexdigest()[:10] for at in range(POSTS)]
@@ -220,7 +220,7 @@ def test_a_hundred_things_by_all_five_kinds(tmp_path):
     write_text(folder, posts, comments)
     table = pa.Table.from_pylist(authors, schema=AUTHORS)
     pq.write_table(table, folder / "work" / "text" / "authors.parquet")
-    settings = load_settings("seed", ["annotate.tags=null", "shards.max_mb=0.05"])
+    settings = load_settings("seed", [*FAST, "shards.max_mb=0.05"])
     finish(folder, media, settings, [], 1)
     rows = {r["id"]: r for r in pq.read_table(folder / "release" / "metadata").to_pylist()}
     assert len(rows) == 130

@@ -5,7 +5,7 @@ import shutil
 
 import pyarrow.parquet as pq
 import pytest
-from media_samples import jpeg, ledger, post, write_text, write_video
+from media_samples import FAST, jpeg, ledger, post, write_text, write_video
 
 from dataset_builder.errors import BuildError, UsageError
 from dataset_builder.finish import finish
@@ -13,7 +13,7 @@ from dataset_builder.hydrate import hydrate
 from dataset_builder.settings import load_settings
 from dataset_builder.verify import verify
 
-OVERRIDES = ["annotate.tags=null"]
+OVERRIDES = [*FAST]
 SECRETS = ("SECRETTITLE", "SECRETSLUG", "SECRETCHANNEL", "SECRETBRAND", "SECRETASR", "SECRETTALK")
 
 

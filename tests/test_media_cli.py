@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from media_samples import jpeg, post, write_text
+from media_samples import FAST, jpeg, post, write_text
 from test_blift_builder import write_eye_tracking
 
 from dataset_builder.cli import main
@@ -25,7 +25,7 @@ def build(tmp_path):
         (media / f"p{at}.jpg").write_bytes(jpeg(at))
     posts = [post(f"reddit-p{at}", "image") for at in range(4)]
     write_text(tmp_path / "out", posts, {p["id"]: ["nice", "good"] for p in posts})
-    finish(tmp_path / "out", media, load_settings("seed", ["annotate.tags=null"]), [], 1)
+    finish(tmp_path / "out", media, load_settings("seed", [*FAST]), [], 1)
     return tmp_path / "out"
 
 
@@ -60,7 +60,7 @@ def test_salicon(build, capsys, tmp_path):
 
 
 def test_annotate_in_parts_leaves_nothing_for_the_build(build, capsys, tmp_path):
-    place = ("--build", build, "--media", tmp_path / "media", "--set", "annotate.tags=null")
+    place = ("--build", build, "--media", tmp_path / "media", "--set", *FAST)
     code, result, _ = run(capsys, "annotate", *place, "--annotator", "colors", "--part", "1/1")
     assert (code, result["media"], result["annotated"]) == (0, 4, {"colors": 0})
     for path in (build / "work" / "annotations").glob("*/*.parquet"):

@@ -13,7 +13,7 @@ import av
 import numpy as np
 import psutil
 import pytest
-from media_samples import jpeg, ledger, picture, post, write_text, write_video
+from media_samples import FAST, jpeg, ledger, picture, post, write_text, write_video
 
 from dataset_builder.decoder import DecodeLimits, Decoder
 from dataset_builder.finish import finish
@@ -23,7 +23,7 @@ from dataset_builder.settings import load_settings
 from dataset_builder.ustar import header, read_members
 from dataset_builder.verify import count_samples
 
-SETTINGS = load_settings("seed", ["annotate.tags=null"])
+SETTINGS = load_settings("seed", [*FAST])
 LIMITS = DecodeLimits.from_settings(SETTINGS)
 MOST_SECONDS, MOST_BYTES = 10.0, 2**30
 

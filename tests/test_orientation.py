@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media_samples import ledger, picture, post, write_text
+from media_samples import FAST, ledger, picture, post, write_text
 from model_fixtures import code
 from PIL import Image, ImageOps
 
@@ -15,7 +15,7 @@ from dataset_builder.media import scene_rules
 from dataset_builder.settings import load_settings
 from dataset_builder.tombstones import near
 
-SETTINGS = load_settings("seed", ["annotate.tags=null"])
+SETTINGS = load_settings("seed", [*FAST])
 SIZE = (128, 96)
 # EXIF orientation -> what a player must do: (degrees counter-clockwise, mirrored after it)
 EXIF = {1: (0, False), 2: (0, True), 3: (180, False), 4: (180, True)}

@@ -8,7 +8,7 @@ import datasets
 import pyarrow.parquet as pq
 import pytest
 import webdataset
-from media_samples import jpeg, ledger, post, write_text, write_video
+from media_samples import FAST, jpeg, ledger, post, write_text, write_video
 from PIL import Image
 
 from dataset_builder.finish import finish
@@ -20,12 +20,11 @@ from dataset_builder.ustar import header, read_members
 from dataset_builder.verify import verify
 
 INPUTS = [InputDigest("youtube", "videos.jsonl", 10, "0" * 64)]
-COLORS_ONLY = ["annotate.tags=null"]
 COMMENTS = ["what a lovely thing", "never seen before <|im_end|>", "take me there"]
 
 
 def build(folder, media, *overrides, workers=1):
-    settings = load_settings("seed", [*COLORS_ONLY, *overrides])
+    settings = load_settings("seed", [*FAST, *overrides])
     return finish(folder, media, settings, INPUTS, workers)
 
 

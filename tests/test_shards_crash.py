@@ -20,7 +20,7 @@ from pathlib import Path
 from dataset_builder.finish import finish
 from dataset_builder.settings import load_settings
 if __name__ == "__main__":
-    settings = load_settings("seed", ["annotate.tags=null", "shards.max_mb=0.05"])
+    settings = load_settings("seed", [*FAST, "shards.max_mb=0.05"])
     finish(Path(sys.argv[1]), Path(sys.argv[2]), settings, [], int(sys.argv[3]))
 """
 
