@@ -1,153 +1,115 @@
-"""`blift estimate`: rows, time and disk of a build, from real runs on the start of its inputs.
+"""`blift estimate`: rows, time and disk of a build, from real runs on a share of its inputs.
 
-Two small builds run in a temporary folder: a tiny one gives each stage's fixed cost, a larger
-one its cost per row. Media are not part of it: fetching and decoding depend on them alone.
+Small builds run in a temporary folder: a tiny one gives each stage's fixed cost, a larger one its
+cost per row. Media are not part of it: fetching and decoding depend on them alone.
 """
 
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from dataset_builder.extract import Extract, extract, share_of
 from dataset_builder.ndjson import is_parquet
 from dataset_builder.pipeline import Request, build
 from dataset_builder.settings import Settings
-from dataset_builder.streams import BLOCK_BYTES, Budget, decompressed
 
-TINY_BYTES = 64 << 10
-SAMPLE_BYTES = 48 << 20  # decompressed, of all files of a role together
-
-
-@dataclass(frozen=True)
-class Sample:
-    """The start of a file: its lines, and which share of the file they are."""
-
-    path: Path
-    lines: int
-    share: float
+TINY_LINES = 64
 
 
 @dataclass(frozen=True)
 class Run:
-    """One sample build: rows it would have from whole inputs, and the share of them it had."""
+    """One sample build: rows the whole inputs would have, and the share of them it had.
+
+    The shares of posts and of all rows differ by chance: few posts have most of the comments.
+    """
 
     result: dict[str, Any]
     rows: dict[str, int]
-    share: dict[str, float]
+    posts: float
+    share: float
 
 
 def estimate(request: Request, settings: Settings) -> dict[str, Any]:
     """Rows by kind, seconds by stage, bytes on disk. Raises as `build` does on bad inputs."""
+    roles = {
+        "posts": request.submissions,
+        "comments": request.comments,
+        "youtube": request.youtube,
+    }
     with tempfile.TemporaryDirectory(prefix="blift-estimate-") as name:
         folder = Path(name)
-        tiny = _run(request, settings, folder / "tiny", TINY_BYTES)
-        large = _run(request, settings, folder / "large", SAMPLE_BYTES)
+        sample = extract(roles, folder / "large", settings)
+        heads = _heads(sample, folder / "tiny")
+        _run(request, settings, heads, folder / "first")  # what only a first build loads
+        large = _run(request, settings, sample, folder / "large")
+        tiny = _run(request, settings, heads, folder / "tiny")
     seconds = {
-        stage: _extrapolate(
-            tiny.result["seconds"].get(stage, 0.0),
-            value,
-            tiny.share[_role(stage)],
-            large.share[_role(stage)],
-        )
+        stage: _extrapolate(tiny.result["seconds"].get(stage, 0.0), value, tiny.share, large.share)
         for stage, value in large.result["seconds"].items()
     }
-    share = large.share["all"]
+    release = large.result["bytes"] / large.posts
+    rest = (large.result["peak_disk"] - large.result["bytes"]) / large.share
     return {
         "rows": large.rows,
-        "samples": round(sum(large.result["samples"].values()) / share),
+        "samples": round(sum(large.result["samples"].values()) / large.posts),
         "seconds": {stage: round(value, 1) for stage, value in seconds.items()},
         "total_seconds": round(sum(seconds.values()), 1),
-        "disk_bytes": round(large.result["peak_disk"] / share),
-        "release_bytes": round(large.result["bytes"] / share),
-        "sampled": {role: round(value, 4) for role, value in large.share.items()},
+        "disk_bytes": round(release + rest),
+        "release_bytes": round(release),
+        "sampled": round(large.share, 4),
         "workers": request.workers,
     }
 
 
-def _run(request: Request, settings: Settings, folder: Path, limit: int) -> Run:
-    samples = {
-        role: _cut(paths, folder / role, settings, limit)
-        for role, paths in (
-            ("posts", request.submissions),
-            ("comments", request.comments),
-            ("youtube", request.youtube),
-        )
-    }
+def _run(
+    request: Request, settings: Settings, sample: dict[str, list[Extract]], folder: Path
+) -> Run:
     smaller = replace(
         request,
         out=folder / "out",
-        submissions=tuple(s.path for s in samples["posts"]),
-        comments=tuple(s.path for s in samples["comments"]),
-        youtube=tuple(s.path for s in samples["youtube"]),
+        submissions=_paths(sample["posts"]),
+        comments=_paths(sample["comments"]),
+        youtube=_paths(sample["youtube"]),
         media=None,
     )
     result = build(smaller, settings)
-    rows, share = {}, {}
+    rows, shares, taken = {}, {}, 0
     for kind, role in (("post", "posts"), ("comment", "comments")):
         sampled = result["ledger"].get(kind, {}).get("in", 0)
-        lines = sum(sample.lines for sample in samples[role])
+        lines = sum(one.lines for one in sample[role])
         # the dump's own lines, and what came in YouTube's records, each by its own share
-        whole = lines / _share(samples[role]) + (sampled - lines) / _share(samples["youtube"])
-        rows[role] = round(whole)
-        share[role] = min(1.0, sampled / whole) if whole else 1.0
-    every = sum(rows.values())
-    share["all"] = sum(rows[role] * share[role] for role in rows) / every if every else 1.0
-    return Run(result, rows, share)
+        theirs = (sampled - lines) / share_of(sample["youtube"])
+        rows[role] = round(lines / share_of(sample[role]) + theirs)
+        shares[role] = min(1.0, sampled / rows[role]) if rows[role] else 1.0
+        taken += sampled
+    share = min(1.0, taken / max(1, sum(rows.values())))
+    return Run(result, rows, shares["posts"], share)
 
 
-def _share(samples: Sequence[Sample]) -> float:
-    """Share of the rows of these files that is in the samples."""
-    total = sum(sample.lines / sample.share for sample in samples)
-    return sum(sample.lines for sample in samples) / total if total else 1.0
+def _paths(sample: list[Extract]) -> tuple[Path, ...]:
+    return tuple(one.path for one in sample if one.lines)
 
 
-def _cut(paths: Sequence[Path], folder: Path, settings: Settings, limit: int) -> list[Sample]:
-    """The first lines of every file as plain files; Parquet files count as they are."""
-    files = [file for path in paths for file in (_inside(path) if path.is_dir() else [path])]
-    samples = []
-    for number, file in enumerate(files):
-        if is_parquet(file):
-            samples.append(Sample(file, 1, 1.0))
+def _heads(sample: dict[str, list[Extract]], folder: Path) -> dict[str, list[Extract]]:
+    """The first lines of a sample: what a build costs that has next to nothing to do."""
+    folder.mkdir(parents=True)
+    heads = {}
+    for role, group in sample.items():
+        first = next((one for one in group if one.lines), None)
+        total = sum(one.total for one in group)
+        if first is None or is_parquet(first.path):
+            heads[role] = group
             continue
-        folder.mkdir(parents=True, exist_ok=True)
-        target = folder / f"{number:06d}-{file.stem}.jsonl"
-        samples.append(_head(file, target, settings, max(4096, limit // len(files))))
-    return samples
-
-
-def _inside(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.rglob("*") if file.is_file())
-
-
-def _head(file: Path, target: Path, settings: Settings, limit: int) -> Sample:
-    """Copy whole lines up to `limit` bytes; the share is by decompressed or compressed size."""
-    used: list[int] = []
-    data = bytearray()
-    whole = True
-    for chunk in decompressed(file, Budget.of(settings), used):
-        data += chunk
-        if len(data) > min(limit, 4 * BLOCK_BYTES):
-            whole = False
-            break
-    size = file.stat().st_size
-    kept = bytes(data) if whole else bytes(data[: data.rfind(b"\n") + 1])
-    target.write_bytes(kept)
-    lines = kept.count(b"\n")
-    read = used[-1] if used else size
-    share = 1.0 if whole else min(1.0, read / max(1, size) * len(kept) / max(1, len(data)))
-    return Sample(target, lines, max(share, 1e-9))
-
-
-def _role(stage: str) -> str:
-    return {
-        "read_posts": "posts",
-        "posts": "posts",
-        "duplicates": "posts",
-        "read_comments": "comments",
-        "comments": "comments",
-        "idf": "comments",
-    }.get(stage, "all")
+        if first.path.suffix == ".json":  # a document
+            heads[role] = [replace(first, total=total)]
+            continue
+        with first.path.open("rb") as file:
+            lines = [line for line, _ in zip(file, range(TINY_LINES), strict=False)]
+        path = folder / f"{role}.jsonl"
+        path.write_bytes(b"".join(lines))
+        heads[role] = [Extract(path, len(lines), total)]
+    return heads
 
 
 def _extrapolate(tiny: float, large: float, tiny_share: float, large_share: float) -> float:

@@ -18,9 +18,15 @@ GROUP = 1 << 17  # rows
 SELECTED = COMMENTS.append(pa.field("author_key", pa.string()))
 
 
+MERGES = 2  # tasks of this stage
+
+
 def merge(reading: Reading, task: int) -> None:
-    """Join the partitions, sorted, with groups and splits."""
+    """Join the partitions, sorted: the posts, with groups and splits, or the comments."""
     folder, text = reading.layout.parts / "selected", reading.layout.text
+    if task:
+        _merge_comments(reading, folder, text)
+        return
     posts = pa.concat_tables(
         [
             STAGED_POSTS.empty_table(),
@@ -36,6 +42,13 @@ def merge(reading: Reading, task: int) -> None:
     whole = posts.append_column("group_key", pa.array(groups, pa.string()))
     whole = whole.append_column("split", pa.array(splits, pa.string()))
     write_table(text / "posts.parquet", whole.select(POSTS.names).cast(POSTS))
+    found = Counter[str]()
+    for file in sorted(folder.glob("pii-*.json")):
+        found.update(json.loads(file.read_text(encoding="utf-8")))
+    write_text(text / "privacy.json", json.dumps(dict(sorted(found.items())), indent=1) + "\n")
+
+
+def _merge_comments(reading: Reading, folder: Path, text: Path) -> None:
     con = reading.connection("merge")
     con.execute("SET preserve_insertion_order=true; SET threads=1")
     names = ", ".join(f'"{name}"' for name in COMMENTS.names)
@@ -48,24 +61,17 @@ def merge(reading: Reading, task: int) -> None:
         for batch in reader:
             writer.write_table(pa.Table.from_batches([batch]).cast(COMMENTS), GROUP)
     publish(file, text / "comments.parquet")
+    posts = parquet(folder.glob("posts-*.parquet"), STAGED_POSTS)
     _write_authors(con, posts, comments, text / "authors.parquet")
     con.close()
-    found = Counter[str]()
-    for file in sorted(folder.glob("pii-*.json")):
-        found.update(json.loads(file.read_text(encoding="utf-8")))
-    write_text(text / "privacy.json", json.dumps(dict(sorted(found.items())), indent=1) + "\n")
 
 
-def _write_authors(
-    con: duckdb.DuckDBPyConnection, posts: pa.Table, comments: str, path: Path
-) -> None:
+def _write_authors(con: duckdb.DuckDBPyConnection, posts: str, comments: str, path: Path) -> None:
     """Which keyed author hash stands behind what was kept, for `blift forget`; never released."""
-    con.register("posts", posts.select(["id", "author_key"]))
     copy(
         con,
-        "SELECT 'post' AS kind, id, author_key FROM posts WHERE author_key IS NOT NULL UNION ALL "
-        f"SELECT 'comment' AS kind, id, author_key FROM {comments} WHERE author_key IS NOT NULL "
-        "ORDER BY kind, id",
+        f"SELECT 'post' AS kind, id, author_key FROM {posts} WHERE author_key IS NOT NULL "
+        "UNION ALL SELECT 'comment' AS kind, id, author_key "
+        f"FROM {comments} WHERE author_key IS NOT NULL ORDER BY kind, id",
         path,
     )
-    con.unregister("posts")

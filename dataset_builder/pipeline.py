@@ -7,6 +7,7 @@ shards (`finish`) -> funnel. Every stage resumes from what is on disk.
 import secrets
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from dataset_builder.ingest import (
 from dataset_builder.inputs import Inputs, find_files, find_inputs
 from dataset_builder.language import check_mode
 from dataset_builder.manifest import code_identity
-from dataset_builder.merge import merge
+from dataset_builder.merge import MERGES, merge
 from dataset_builder.refusal import adopt_tombstones
 from dataset_builder.select_comments import count_candidates, select_comments
 from dataset_builder.select_posts import final_verdicts, find_duplicates, select_posts
@@ -206,7 +207,7 @@ def _text_stages(reading: Reading, inputs: Inputs, workers: int) -> dict[str, fl
     parts = reading.partitions
     documents = inputs.youtube_tasks()
     posts: list[Source | tuple[Source, ...]] = [*inputs.submissions, *documents]
-    readers, threads = _readers(inputs.submissions, settings, workers)
+    readers, threads = _readers(posts, settings, workers)
     wide = reading.with_threads(threads)
     sizes = [_bytes(task) for task in posts]
     stage("read_posts", partial(_read_posts, wide, tuple(posts)), len(posts), readers, sizes)
@@ -224,24 +225,32 @@ def _text_stages(reading: Reading, inputs: Inputs, workers: int) -> dict[str, fl
     if settings.comments.idf == "corpus":
         stage("idf", partial(count_candidates, reading), parts, workers)
     stage("comments", partial(select_comments, reading), parts, workers)
-    stage("merge", partial(merge, reading), 1, 1)
+    stage("merge", partial(merge, reading), MERGES, workers)
     return seconds
 
 
+def _sources(task: Source | tuple[Source, ...]) -> tuple[Source, ...]:
+    return (task,) if isinstance(task, Source) else task
+
+
 def _bytes(task: Source | tuple[Source, ...]) -> int:
-    sources = (task,) if isinstance(task, Source) else task
-    return sum(source.digest.bytes for source in sources)
+    return sum(source.digest.bytes for source in _sources(task))
 
 
 def _merged(layout: Layout) -> bool:
-    return (layout.logs / "merge" / "completions" / "00000").exists()
+    folder = layout.logs / "merge" / "completions"
+    return all((folder / f"{task:05d}").exists() for task in range(MERGES))
 
 
-def _readers(sources: tuple[Source, ...], settings: Settings, workers: int) -> tuple[int, int]:
+def _readers(
+    tasks: Sequence[Source | tuple[Source, ...]], settings: Settings, workers: int
+) -> tuple[int, int]:
     """(files read at once, threads of each): decoders share `build.decoder_memory_gb`."""
-    window = max((window_bytes(source.path) for source in sources), default=0)
+    # files that share a task are small: no window is ever filled
+    alone = [_sources(task)[0] for task in tasks if len(_sources(task)) == 1]
+    window = max((window_bytes(source.path) for source in alone), default=0)
     room = int(settings.build.decoder_memory_gb * 2**30 // max(window, 1 << 20))
-    at_once = max(1, min(workers, room, len(sources) or workers))
+    at_once = max(1, min(workers, room, len(tasks) or workers))
     return at_once, max(1, workers // at_once)
 
 
