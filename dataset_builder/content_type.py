@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from dataset_builder.rejected import NOT_MEDIA, UNSUPPORTED
+
 HEAD_BYTES = 32
 
 
@@ -35,7 +37,22 @@ PREFIXES = (
     (b"\x1aE\xdf\xa3", MATROSKA),
 )
 # still-picture brands of the MP4 family: Pillow builds differ in whether they can read them
-STILL_BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"mif1", b"msf1"})
+STILL_BRANDS = {
+    b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"hevc": "HEIC",
+    b"mif1": "HEIF", b"msf1": "HEIF",
+}  # fmt: skip
+# media that is not read: known, so that the ledger can name it
+UNREAD = (
+    (b"II*\x00", "TIFF"),
+    (b"MM\x00*", "TIFF"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\x00\x00\x00\x0cJXL ", "JPEG XL"),
+    (b"\x00\x00\x00\x0cjP  ", "JPEG 2000"),
+    (b"FLV\x01", "Flash video"),
+    (b"\x00\x00\x01\xba", "MPEG program stream"),
+    (b"OggS", "Ogg"),
+    (b"8BPS", "Photoshop"),
+)
 
 
 def sniff(head: bytes) -> ContentType | None:
@@ -51,6 +68,16 @@ def sniff(head: bytes) -> ContentType | None:
         if head.startswith(prefix):
             return content
     return None
+
+
+def why_not(head: bytes) -> tuple[str, str]:
+    """Ledger reason and value of a file whose start `sniff` does not know."""
+    if head[4:8] == b"ftyp" and head[8:12] in STILL_BRANDS:
+        return UNSUPPORTED, STILL_BRANDS[head[8:12]]
+    for start, name in UNREAD:
+        if head.startswith(start):
+            return UNSUPPORTED, name
+    return NOT_MEDIA, f"starts with {head[:12].hex(' ')}" if head else "empty"
 
 
 def sniff_file(path: Path) -> ContentType | None:

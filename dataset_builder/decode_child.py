@@ -20,11 +20,11 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from dataset_builder.content_type import HEAD_BYTES, ContentType, sniff
+from dataset_builder.content_type import HEAD_BYTES, ContentType, sniff, why_not
 from dataset_builder.orientation import Turn, upright
 from dataset_builder.phash import Signature, signature
 from dataset_builder.pictures import encode_jpeg, publishable_jpeg, read_picture, to_rgb
-from dataset_builder.rejected import CORRUPT, LIMIT, NOT_MEDIA, TOO_LARGE, RejectedMedia
+from dataset_builder.rejected import CORRUPT, LIMIT, TOO_LARGE, RejectedMedia
 from dataset_builder.scenes import SceneRules, cut_frames, dominant_frame, pick_frames, scan
 from dataset_builder.scenes import scene_ranges as ranges_of
 from dataset_builder.videos import (
@@ -61,13 +61,21 @@ def _answer(request: dict[str, Any]) -> dict[str, Any]:
     try:
         return {"ok": operation(request)}
     except RejectedMedia as rejected:
-        return {"reason": rejected.reason, "value": rejected.value}
+        return {"reason": rejected.reason, "value": _unplaced(rejected.value, request["path"])}
     except MemoryError:
         return {"reason": LIMIT, "value": f"memory over {request['limits']['memory_mb']} MiB"}
     except Exception as error:  # on damaged input decoders raise nearly every type there is
         if getattr(error, "errno", None) in MACHINE_ERRORS:
             return {"machine": str(error), "errno": getattr(error, "errno", 0)}
-        return {"reason": CORRUPT, "value": f"{type(error).__name__}: {str(error)[:120]}"}
+        text = _unplaced(f"{type(error).__name__}: {error}", request["path"])
+        return {"reason": CORRUPT, "value": text}
+
+
+def _unplaced(text: str, path: str) -> str:
+    """What is wrong with a file, without the place it lies in: the same file, the same text."""
+    for name in (repr(path), f"'{path}'", path):
+        text = text.replace(name, "FILE")
+    return text[:200]
 
 
 def inspect(request: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +173,7 @@ def _content(path: Path, limits: dict[str, Any]) -> ContentType:
         head = file.read(HEAD_BYTES)
     content = sniff(head)
     if content is None:
-        raise RejectedMedia(NOT_MEDIA, f"starts with {head[:12].hex(' ')}" if head else "empty")
+        raise RejectedMedia(*why_not(head))
     return content
 
 

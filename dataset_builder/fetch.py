@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 
 from tqdm import tqdm
 
-from dataset_builder.content_type import HEAD_BYTES, sniff_file
+from dataset_builder.content_type import HEAD_BYTES, sniff_file, why_not
 from dataset_builder.fetch_store import Fetched, FetchStore
 from dataset_builder.media_record import file_sha256
 from dataset_builder.robots import RobotsRules, check_headers
@@ -118,7 +118,7 @@ class Fetcher:
             with partial.open("rb") as file:
                 head = file.read(HEAD_BYTES)
             partial.unlink()
-            raise FetchError("not_media", f"starts with {head[:12].hex(' ')}")
+            raise FetchError(*why_not(head))
         sha256, size = file_sha256(partial), partial.stat().st_size
         path = self.store.keep(partial, sha256)
         return Fetched(wanted.id, wanted.url, path, sha256, size, None, None)

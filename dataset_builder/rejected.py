@@ -4,6 +4,7 @@ from __future__ import annotations
 
 CORRUPT = "corrupt"
 NOT_MEDIA = "not_media"
+UNSUPPORTED = "unsupported_format"
 WRONG_KIND = "wrong_media_type"
 TOO_LARGE = "too_large"
 TOO_LONG = "too_long"
@@ -23,4 +24,4 @@ class RejectedMedia(Exception):
     def __init__(self, reason: str, value: str) -> None:
         super().__init__(f"{reason}: {value}")
         self.reason = reason
-        self.value = value[:200]
+        self.value = value

@@ -209,4 +209,4 @@ def _encode_h264(
 
 
 def _short(error: BaseException) -> str:
-    return str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
