@@ -1,8 +1,8 @@
 """What must never come back: salted hashes of forgotten ids, URLs, authors and files.
 
-`OUT/tombstones.jsonl` starts with its salt; copy it into a new build folder to have it obeyed
-there. Only perceptual hashes stand as they are, since nearness cannot be tested on a salted hash;
-they do not give the picture back.
+`OUT/tombstones.jsonl` starts with its salt; with `build.tombstones=OUT` another build obeys it from
+the first line it reads, with the key that the author hashes need. Only perceptual hashes stand as
+they are, since nearness cannot be tested on a salted hash; they do not give the picture back.
 """
 
 from __future__ import annotations

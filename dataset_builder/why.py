@@ -7,6 +7,9 @@ import duckdb
 
 from dataset_builder import ledger
 from dataset_builder.errors import BuildError
+from dataset_builder.tombstones import load_tombstones
+
+KINDS = ("post", "comment", "media")
 
 
 def why(root: Path, item: str) -> list[dict[str, Any]]:
@@ -19,12 +22,15 @@ def why(root: Path, item: str) -> list[dict[str, Any]]:
     if bare[:3] in ("t3_", "t1_"):
         kind, bare = ("post" if bare[:3] == "t3_" else "comment"), bare[3:]
     names = [bare, f"reddit-{bare}", f"youtube-{bare}"]
+    tombstones = load_tombstones(root)
+    if tombstones:  # the ledger shows forgotten items under other names
+        names += [tombstones.hidden_id(k, name) for k in KINDS for name in names]
     with duckdb.connect() as con:
         rows = con.execute(
             f"SELECT kind, id, source, media_type, stage, kept, reason, value "
-            f"FROM {ledger.table(root)} WHERE id IN (?, ?, ?) AND (? IS NULL OR kind = ?) "
+            f"FROM {ledger.table(root)} WHERE list_contains(?, id) AND (? IS NULL OR kind = ?) "
             "ORDER BY kind DESC, kept DESC, stage",
-            [*names, kind, kind],
+            [names, kind, kind],
         ).fetchall()
     if not rows:
         raise BuildError(

@@ -18,6 +18,7 @@ from dataset_builder.pipeline import Request, build
 from dataset_builder.settings import load_settings
 from dataset_builder.tombstones import NAME, Target, canonical_url
 from dataset_builder.verify import verify
+from dataset_builder.why import why
 
 OFF = ["annotate.tags=null", "annotate.colors=null", "annotate.ocr=null", "annotate.asr=null"]
 RULES = ["splits.validation=0", "splits.test=0"]
@@ -179,6 +180,7 @@ def test_what_was_forgotten_is_refused_by_every_later_reading(tmp_path, each, pi
         assert kinds == {"post": 5 * each - 2 * (each // 2), "comment": 2 * (each // 2)}
         assert all(r["id"].startswith("forgotten-") and r["value"] is None for r in hidden)
         assert all(r["stage"] == "read" for r in hidden if r["kind"] == "post")
+        assert why(folder.out, f"t3_{word('post', 0)}")[0]["reason"] == "forgotten"
     assert release_bytes(request.out) == release_bytes(fresh.out)
 
 
