@@ -29,7 +29,7 @@ def parse(record: Mapping[str, Any], settings: Settings, rows: Rows) -> None:
     permalink, url = str(record.get("permalink") or ""), str(record.get("url") or "")
     found = _POST_ID.search(permalink) or _POST_ID.search(url)
     if not found:
-        raise ValueError(f"no Reddit post id in permalink {permalink[:80]!r}")
+        raise ValueError("no Reddit post id in its permalink or url")
     native = found.group(1).lower()
     subreddit = str(record.get("subreddit") or "").lower().removeprefix("r/")
     _, videos = subreddits(settings)

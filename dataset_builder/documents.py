@@ -6,10 +6,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builder import authors
-from dataset_builder.ndjson import BATCH_ROWS, Tally, is_parquet, loads
+from dataset_builder.ndjson import BATCH_ROWS, Tally, damaged_parquet, is_parquet, loads
 from dataset_builder.overlap import ahead
 from dataset_builder.streams import BOM, Budget, decompressed, line_blocks
 
@@ -23,12 +24,7 @@ def records(path: Path, budget: Budget, tally: Tally) -> Iterator[Numbered]:
     Lines that hold no object are added to `tally`.
     """
     if is_parquet(path):
-        number = 0
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=BATCH_ROWS // 16):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield row, number
+        yield from _parquet_rows(path)
         return
     whole = _document(path, budget, tally)
     if whole is not None:
@@ -46,6 +42,18 @@ def records(path: Path, budget: Budget, tally: Tally) -> Iterator[Numbered]:
                     yield loads(line.removeprefix(BOM)), number
                 except ValueError as error:
                     tally.add(number, line, str(error))
+
+
+def _parquet_rows(path: Path) -> Iterator[Numbered]:
+    number = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=BATCH_ROWS // 16):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield row, number
+    except (pa.ArrowException, OSError) as error:
+        raise damaged_parquet(path, error) from error
 
 
 def _document(path: Path, budget: Budget, tally: Tally) -> list[Numbered] | None:
@@ -101,7 +109,10 @@ def _head(path: Path, budget: Budget, size: int) -> Iterator[bytes]:
 def is_release_file(path: Path, budget: Budget) -> bool:
     """True when the file holds the authors' release rather than a dump."""
     if is_parquet(path):
-        return authors.is_release(pq.read_schema(path).names)
+        try:
+            return authors.is_release(pq.read_schema(path).names)
+        except (pa.ArrowException, OSError) as error:
+            raise damaged_parquet(path, error) from error
     lines = first_lines(path, budget, 1)
     try:
         return bool(lines) and authors.is_release(loads(lines[0].removeprefix(BOM)))

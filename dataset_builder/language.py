@@ -74,10 +74,11 @@ def not_wanted(settings: Settings) -> Rule | None:
     latin = r"length(regexp_replace(title, '[^\p{Latin}]', '', 'g'))"
     script = f"language IS NULL AND {latin} < 0.5 * {letters}"
     tagged = f"coalesce(NOT regexp_matches(language, {quote(f'^(?i:{wanted})(?:[-_]|$)')}), false)"
+    named = "regexp_full_match(language, '[A-Za-z]{2,8}([-_][0-9A-Za-z]{1,8}){0,3}')"
     return Rule(
         "language",
         f"{tagged} OR detected IS NOT NULL OR ({script})",
-        f"CASE WHEN {tagged} THEN language "
+        f"CASE WHEN {tagged} AND {named} THEN language WHEN {tagged} THEN 'an unknown tag' "
         "ELSE coalesce('detected ' || detected, 'title in another script') END",
     )
 

@@ -215,8 +215,16 @@ def _parquet(path: Path, columns: Sequence[str], key: str, tally: Tally) -> Iter
                     tally.add(first + index, b"", f"a record without {key!r}")
                 first += batch.num_rows
                 yield table.filter(pc.invert(bad))
-    except (pa.ArrowInvalid, OSError) as error:
-        raise DamagedInput(f"{path}: damaged Parquet file ({error})") from error
+    except (pa.ArrowException, OSError) as error:
+        raise damaged_parquet(path, error) from error
+
+
+def damaged_parquet(path: Path, error: Exception) -> DamagedInput:
+    """What to tell of a Parquet file that Arrow cannot read."""
+    what = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return DamagedInput(
+        f"{path}: damaged Parquet file ({what}); fetch it again or compare its checksum"
+    )
 
 
 def _as_varchar(name: str, schema: pa.Schema) -> str:

@@ -58,12 +58,17 @@ def parse(record: Mapping[str, Any], rows: Rows) -> None:
     elif kind == "youtube#comment":
         rows.comments.append(_api_comment(record, None, True))
     elif kind:
-        raise ValueError(f"a page of kind {kind!r}, expected videos or comment threads")
+        raise ValueError(f"a page of kind {_plain(kind)}, expected videos or comment threads")
     elif record.get("_type") in PLAYLISTS:
         for entry in _items(record, "entries"):
             parse(entry, rows)
     else:
         _video(record, rows)
+
+
+def _plain(word: str) -> str:
+    """A word of the format's own; anything else is not repeated, as it may be a person's."""
+    return word if re.fullmatch(r"[A-Za-z#:]{1,40}", word) else "that is not known"
 
 
 def _items(record: Mapping[str, Any], name: str) -> Iterator[Mapping[str, Any]]:
@@ -81,12 +86,14 @@ def is_video(record: Mapping[str, Any]) -> bool:
 def _video(record: Mapping[str, Any], rows: Rows) -> None:
     """One yt-dlp info.json."""
     if not is_video(record):
-        names = ", ".join(sorted(record)[:8]) or "none"
+        known = [name for name in sorted(record) if re.fullmatch(r"[a-z_]{1,30}", name)]
+        names = ", ".join(known[:8]) or "none that are known"
         raise ValueError(f"not a video's info.json: the record's fields are {names}")
     extractor = str(record.get("extractor_key") or record.get("extractor") or "youtube").lower()
     video = _text(record.get("id"))
     if not video or not extractor.startswith("youtube"):
-        raise ValueError(f"not a YouTube video (id {video!r}, extractor {extractor!r})")
+        why = f"its site is {_plain(extractor)}" if video else "it has no id"
+        raise ValueError(f"not a YouTube video: {why}")
     comments = [item for item in record.get("comments") or [] if isinstance(item, Mapping)]
     post = _post(video)
     categories = record.get("categories") or []
@@ -188,7 +195,8 @@ def _api_comment(item: Mapping[str, Any], video: str | None, reply: bool) -> Row
     snippet = _part(item, "snippet")
     video, comment = video or _text(snippet.get("videoId")), _text(item.get("id"))
     if not video or not comment:
-        raise ValueError(f"a comment without its id or its video (id {comment!r}, {video!r})")
+        missing = "its id" if video else "its video"
+        raise ValueError(f"a comment without {missing}")
     return {
         "post_id": f"youtube-{video}",
         "id": comment,

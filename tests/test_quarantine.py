@@ -7,7 +7,7 @@ import pytest
 
 from dataset_builder.cli import main
 from tests.test_ledger import COMMENTS_IN, POSTS_IN, lines
-from tests.test_readers_youtube import INFO
+from tests.test_readers_youtube import INFO, RELEASED
 
 
 def build(tmp_path, *arguments):
@@ -72,6 +72,25 @@ def test_items_of_an_array_that_are_no_objects(tmp_path):
         "v.json:3": "item 3: a str where an object was expected",
         "v.json:4": "item 4: a NoneType where an object was expected",
     }
+
+
+def test_what_is_set_apart_names_nobody(tmp_path):
+    """Where an id, a kind or a language stands, a person's name or address may stand as well."""
+    who = "maria9@example.com"
+    odd = [
+        {"id": who, "extractor": who, "title": "x"}, {"kind": who}, {"id": "a", who: 1},
+        {"kind": "youtube#comment", "id": who},
+    ]  # fmt: skip
+    path = tmp_path / "v.jsonl"
+    lines(path, [*videos(600), *odd, INFO | {"language": who}, INFO | {"id": who}])
+    released = lines(tmp_path / "s.jsonl", [RELEASED, RELEASED | {"permalink": who}])
+    assert build(tmp_path, "--youtube", path, "--reddit-submissions", released) == 0
+    assert len(malformed(tmp_path)) == 5
+    rows = pq.read_table(tmp_path / "out" / "ledger").to_pylist()
+    assert not [row for row in rows if who in str(row["value"])]
+    assert {row["value"] for row in rows if row["reason"] == "bad_id"} == {"xxxxxx@xxxxxxx.xxx"}
+    for file in (tmp_path / "out" / "quarantine").iterdir():
+        assert who not in file.read_text()
 
 
 def test_one_bad_file_of_many_is_a_row_and_many_are_an_error(tmp_path, capsys):

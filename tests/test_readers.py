@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
+from dataset_builder.documents import is_release_file, records
 from dataset_builder.errors import DamagedInput
 from dataset_builder.ndjson import Tally, loads, tables
 from dataset_builder.settings import load_settings
@@ -226,8 +227,12 @@ def test_damaged_parquet(tmp_path):
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"id": ["x"] * 1000}), path)
     path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(DamagedInput, match=r"a\.parquet"):
+    with pytest.raises(DamagedInput, match=r"a\.parquet.*fetch it again"):
         read(path)
+    with pytest.raises(DamagedInput, match=r"a\.parquet.*fetch it again"):
+        is_release_file(path, BUDGET)
+    with pytest.raises(DamagedInput, match=r"a\.parquet.*fetch it again"):
+        list(records(path, BUDGET, Tally()))
 
 
 def test_a_repeated_key_means_the_same_on_both_paths():

@@ -64,7 +64,7 @@ def comment(source, set_=(), text="four words are enough", **changes):
 DAY = 86_400
 CASES = [
     ("reddit", {}, None),
-    ("reddit", {"native_id": "a/b"}, ("bad_id", "a/b")),
+    ("reddit", {"native_id": "a/b"}, ("bad_id", "x/x")),
     ("reddit", {"created": None}, ("no_date", "no date")),
     ("reddit", {"created": 1_422_748_799}, ("before_overlay_rule", "2015-01-31")),
     ("reddit", {"created": 1_422_748_800}, ("before_window", "2015-02-01")),
