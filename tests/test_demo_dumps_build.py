@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow.dataset as ds
 import pytest
+from media_samples import FAST
 
 ROOT = Path(__file__).resolve().parent.parent
 DUMPS = ROOT / "demo" / "dumps"
@@ -21,7 +22,7 @@ def build(out: Path, media: str | Path, *more: str) -> list[dict]:
         *("--reddit-submissions", DUMPS / "reddit_submissions.zst"),
         *("--reddit-comments", DUMPS / "reddit_comments.zst"),
         *("--youtube", DUMPS / "youtube.jsonl.gz"),
-        *("--media", media, "--out", out, "--workers", "1", *more),
+        *("--media", media, "--out", out, "--workers", "1", "--set", *FAST, *more),
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
