@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -96,6 +97,8 @@ class Fetcher:
                 if outcome.final or attempt == self.retries:
                     break
                 time.sleep(self._pause(attempt, error.retry_after))
+        if outcome.reason and outcome.final:
+            self.store.drop_partial(wanted.id)
         self.store.add(outcome)
         return outcome
 
@@ -138,7 +141,10 @@ class Fetcher:
             etag = response.headers.get("ETag", "")
             if etag and not etag.startswith("W/"):
                 tag.write_text(etag)
-            size = partial.stat().st_size if response.status == 206 else 0
+            size = partial.stat().st_size if headers and response.status == 206 else 0
+            if response.status == 206 and not _goes_on(response, size):
+                partial.unlink(missing_ok=True)  # the next try asks for the whole
+                raise FetchError("server_error", "HTTP 206 with another part than was asked for")
             with partial.open("ab" if response.status == 206 else "wb") as file:
                 for block in response.blocks():
                     size += len(block)
@@ -199,6 +205,14 @@ def run_downloader(address: str, partial: Path, max_bytes: int, seconds: float) 
             lines = done.stderr.strip().splitlines() or ["yt-dlp gave no file"]
             raise FetchError("unavailable", lines[-1])
         files[0].replace(partial)
+
+
+def _goes_on(response: Response, size: int) -> bool:
+    """Whether a partial answer is all that is missing behind `size` bytes."""
+    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", ""))
+    if found is None:
+        return False
+    return int(found[1]) == size and int(found[2]) + 1 == int(found[3])
 
 
 def _check_status(response: Response) -> None:

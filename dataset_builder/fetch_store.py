@@ -77,6 +77,11 @@ class FetchStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
+    def drop_partial(self, item: str) -> None:
+        """Forget what came of an item that will not be tried again."""
+        for path in (self.partial(item), self.partial(item).with_suffix(".etag")):
+            path.unlink(missing_ok=True)
+
     def keep(self, partial: Path, sha256: str) -> str:
         """Move a whole file to its place; returns that, inside the store."""
         name = f"{FILES}/{sha256[:2]}/{sha256}"

@@ -133,9 +133,24 @@ class Site(http.server.BaseHTTPRequestHandler):
         asked = self.headers.get("Range")
         if asked and self.headers.get("If-Range") == '"v1"':
             start = int(asked.removeprefix("bytes=").rstrip("-"))
-            return self.answer(PICTURE[start:], 206, ETag='"v1"')
+            part = f"bytes {start}-{len(PICTURE) - 1}/{len(PICTURE)}"
+            return self.answer(PICTURE[start:], 206, ETag='"v1"', Content_Range=part)
         half = PICTURE[: len(PICTURE) // 2]
         return self.answer(half, ETag='"v1"', Content_Length=str(len(PICTURE)))
+
+    def misplaced(self) -> None:
+        if "Range" in self.headers:
+            part = f"bytes 9-{len(PICTURE) - 1}/{len(PICTURE)}"
+            return self.answer(PICTURE[9:], 206, ETag='"v1"', Content_Range=part)
+        return self.resumed()
+
+    def unplaced(self) -> None:
+        if "Range" in self.headers:
+            return self.answer(PICTURE, 206, ETag='"v1"')
+        return self.resumed()
+
+    def partly(self) -> None:
+        self.answer(PICTURE[:999], 206, Content_Range=f"bytes 0-998/{len(PICTURE)}")
 
 
 @pytest.fixture
@@ -159,6 +174,7 @@ def outcome(folder: Path, url: str, overrides: list[str]) -> str:
         assert (folder / entry.path).read_bytes() == PICTURE
         return "fetched"
     assert not list((folder / "files").rglob("*"))
+    assert not (entry.final and list((folder / "partial").iterdir()))
     return str(entry.reason)
 
 
@@ -170,6 +186,9 @@ def outcome(folder: Path, url: str, overrides: list[str]) -> str:
         ("otherbot", "fetched"),
         ("flaky", "fetched"),
         ("resumed", "fetched"),
+        ("misplaced", "server_error"),
+        ("unplaced", "server_error"),
+        ("partly", "server_error"),
         ("html", "not_media"),
         ("gone", "unavailable"),
         ("noai", "opted_out"),
