@@ -1,7 +1,7 @@
 """The `blift` command: every subcommand, its help and its exit codes.
 
 0 done, 1 failed with one message on stderr (a traceback with --debug), 2 wrong usage,
-130 interrupted.
+130 interrupted (143 by SIGTERM).
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except (Exception, KeyboardInterrupt) as error:
             if interrupted.is_set() or isinstance(error, KeyboardInterrupt):
                 print(INTERRUPTED, file=sys.stderr)
-                return 130
+                return interrupted.exit_code
             return _fail(arguments, error, 2 if isinstance(error, UsageError) else 1)
     return 0
 

@@ -1,4 +1,6 @@
-"""Ctrl-C reaches every process of a terminal; only the first one should speak of it.
+"""Ctrl-C and SIGTERM, which job schedulers send, are told in one line; work done so far is kept.
+
+Ctrl-C reaches every process of a terminal; only the first one should speak of it.
 
 And it must be known as Ctrl-C: DuckDB takes the signal inside a query for itself and raises
 RuntimeError("Query interrupted") instead of KeyboardInterrupt.
@@ -22,12 +24,19 @@ class Interrupted(KeyboardInterrupt):
     """
 
 
-@contextmanager
-def interrupts_noted() -> Iterator[threading.Event]:
-    """An event that Ctrl-C sets before it is raised as KeyboardInterrupt, as ever."""
-    noted = threading.Event()
+class Noted(threading.Event):
+    """Set by a signal; `exit_code` is what a shell gives a process that it ended."""
 
-    def note(_number: int, _frame: FrameType | None) -> None:
+    exit_code = 128 + signal.SIGINT
+
+
+@contextmanager
+def interrupts_noted() -> Iterator[Noted]:
+    """An event that the signal sets before it is raised as KeyboardInterrupt, as Ctrl-C ever is."""
+    noted = Noted()
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        noted.exit_code = 128 + number
         noted.set()
         raise Interrupted
 
@@ -36,10 +45,14 @@ def interrupts_noted() -> Iterator[threading.Event]:
         yield noted  # someone else handles it, or it is ignored: theirs to say
         return
     signal.signal(signal.SIGINT, note)
+    before = signal.getsignal(signal.SIGTERM)
+    if before is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, note)
     try:
         yield noted
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
