@@ -134,7 +134,7 @@ ALLOWED: dict[str, dict[str, Allowed]] = {
         "slurm_partition": TEXT, "slurm_time": TEXT,
     },
     "media": {
-        "required": FLAG, "given": FLAG,
+        "required": FLAG,
         "duration_unknown": choice("drop", "keep"),
         "max_megabytes": ABOVE_0,
         "max_picture_pixels": SOME, "max_video_pixels": SOME,

@@ -10,17 +10,17 @@ import time
 from pathlib import Path
 
 import pytest
-from media_samples import jpeg, post, write_text, write_video
+from media_samples import FAST, jpeg, post, write_text, write_video
 
 from dataset_builder.verify import verify
 
-BUILD = """
+BUILD = f"""
 import sys
 from pathlib import Path
 from dataset_builder.finish import finish
 from dataset_builder.settings import load_settings
 if __name__ == "__main__":
-    settings = load_settings("seed", [*FAST, "shards.max_mb=0.05"])
+    settings = load_settings("seed", [*{FAST}, "shards.max_mb=0.05"])
     finish(Path(sys.argv[1]), Path(sys.argv[2]), settings, [], int(sys.argv[3]))
 """
 
