@@ -53,7 +53,11 @@ def main() -> None:
     for line in sys.stdin:
         request = json.loads(line)
         _limit(base, request["limits"])
-        print(json.dumps(_answer(request)), file=answers, flush=True)
+        answer = json.dumps(_answer(request))
+        try:
+            print(answer, file=answers, flush=True)
+        except BrokenPipeError:
+            os._exit(0)  # whoever asked has ended, and said why
 
 
 def _answer(request: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,10 @@
 """Media that are turned away: named for what they are, the same wherever they lie."""
 
+import json
+import subprocess
+import sys
+from dataclasses import asdict
+
 import pytest
 from media_samples import jpeg, ledger, picture, post, write_text, write_video
 
@@ -71,3 +76,20 @@ def test_a_link_out_of_the_media_folder_is_not_followed(tmp_path):
     left = ("unavailable", "a link that leaves the media folder")
     assert (rows["text"], rows["b"]) == (left, left)
     assert (rows["c"][0], rows["d"][0]) == (None, None)
+
+
+def test_a_decoder_whose_asker_has_ended_says_nothing(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(jpeg(1))
+    limits = asdict(DecodeLimits.from_settings(SETTINGS))
+    asked = {"op": "inspect", "path": str(tmp_path / "a.jpg"), "out": str(tmp_path)}
+    child = subprocess.Popen(
+        [sys.executable, "-m", "dataset_builder.decode_child"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stdout.readline() == "ready\n"
+    child.stdout.close()
+    child.stdin.write(json.dumps({**asked, "limits": limits}) + "\n")
+    child.stdin.close()
+    assert child.stderr.read() == ""
+    child.stderr.close()
+    assert child.wait(30) == 0
