@@ -28,14 +28,14 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "build.json"
 
 
-def measure(command: list[str]) -> dict[str, float]:
+def measure(command: list[str]) -> dict[str, Any]:
     """Run a command; wall and CPU seconds and peak memory of its whole process tree.
 
     Memory is the proportional set size: pages that processes share count once.
     """
     peak, cpu = 0, {}
     started = time.perf_counter()
-    process = psutil.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **QUIET})
+    process = psutil.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **QUIET})
     stop = threading.Event()
 
     def watch() -> None:
@@ -54,13 +54,19 @@ def measure(command: list[str]) -> dict[str, float]:
 
     thread = threading.Thread(target=watch)
     thread.start()
-    code = process.wait()
+    said, _ = process.communicate()
+    code = process.returncode
     stop.set()
     thread.join()
     if code:
         raise SystemExit(f"{' '.join(command)} ended with {code}")
     seconds = time.perf_counter() - started
-    return {"seconds": seconds, "cpu_seconds": sum(cpu.values()), "peak_bytes": peak}
+    return {
+        "seconds": seconds,
+        "cpu_seconds": sum(cpu.values()),
+        "peak_bytes": peak,
+        "stages": json.loads(said) if said.startswith("{") else None,
+    }
 
 
 QUIET = {"OMP_NUM_THREADS": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "HF_HUB_OFFLINE": "1"}
@@ -84,13 +90,13 @@ def dumps(folder: Path, comments: int) -> Path:
     return out
 
 
-def ours(source: Path, out: Path, workers: int) -> dict[str, float]:
+def ours(source: Path, out: Path, workers: int) -> dict[str, Any]:
     """The product's text stage, in its own process."""
     script = HERE / "text_stage.py"
     return measure([sys.executable, str(script), str(source), str(out), str(workers)])
 
 
-def plain(source: Path, out: Path) -> dict[str, float]:
+def plain(source: Path, out: Path) -> dict[str, Any]:
     """The straightforward pipeline, in its own process."""
     return measure([sys.executable, str(HERE / "plain_build.py"), str(source), str(out)])
 
@@ -189,6 +195,27 @@ def scaling(folder: Path, sizes: list[int], workers: int) -> list[dict[str, Any]
     return rows
 
 
+def ratios(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """What was aimed at, and what came out."""
+    rows: dict[str, dict[str, Any]] = {}
+
+    def row(name: str, value: float, least: float, most: float) -> None:
+        met = least <= value <= most
+        rows[name] = {"value": round(value, 3), "least": least, "most": most, "met": met}
+
+    if pair := found.get("comparison"):
+        row("times faster than the straightforward pipeline", pair["times_faster"], 15, 1e9)
+        row("share of its peak memory", pair["share_of_memory"], 0, 0.25)
+        row("comments per second", pair["comments_per_second"], 100_000, 1e9)
+    if sizes := found.get("scaling"):
+        small, large = sizes[0], sizes[-1]
+        row("CPU per comment, largest / smallest", large["cpu_us"] / small["cpu_us"], 0.85, 1.15)
+        growth = large["peak_without_decoder"] / small["peak_without_decoder"]
+        row("peak without decoder, largest / smallest", growth, 0.9, 1.1)
+        row("peak in GB at the largest", large["peak_bytes"] / 1e9, 0, 3)
+    return rows
+
+
 def main() -> None:
     """Command line."""
     parser = argparse.ArgumentParser(
@@ -208,8 +235,11 @@ def main() -> None:
             sizes = [arguments.scale // 5, arguments.scale]
             found["scaling"] = scaling(Path(name), sizes, arguments.workers)
     found["machine"]["load_after"] = [round(value, 2) for value in os.getloadavg()]
+    found["ratios"] = ratios(found)
     arguments.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
+    for name, row in found["ratios"].items():
+        print(f"{'met ' if row['met'] else 'MISS'} {name}: {row['value']:,}")
 
 
 if __name__ == "__main__":

@@ -40,8 +40,10 @@ class Step:
         """Run the task; what goes wrong is also left as a file, for executors far away."""
         with self.lock.open("a") as handle:
             fcntl.flock(handle, fcntl.LOCK_SH)
+            started = time.process_time()
             try:
                 self.task(rank)
+                _note(cpu_file(self.errors.parent, rank), time.process_time() - started)
             except Exception as error:
                 self.errors.mkdir(parents=True, exist_ok=True)
                 text = json.dumps({"kind": type(error).__name__, "message": str(error)})
@@ -135,6 +137,16 @@ def _wait(folder: Path, tasks: int) -> None:
             error = json.loads(file.read_text(encoding="utf-8"))
             raise BuildError(f"{error['message']} (task {file.stem}, {error['kind']})")
         time.sleep(0.5)
+
+
+def cpu_file(folder: Path, rank: int) -> Path:
+    """Where a task leaves the CPU seconds it took, for the benchmarks."""
+    return folder / "cpu" / f"{rank:05d}"
+
+
+def _note(file: Path, seconds: float) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"{seconds:.3f}", encoding="ascii")
 
 
 def progress_file(folder: Path, rank: int) -> Path:
