@@ -44,8 +44,21 @@ class LedgerWriter:
 
     def close(self) -> None:
         """Write the part; an empty one too, so that a rerun never leaves an older part behind."""
-        rows = self.refusal.hidden("ledger")
-        copy(self.con, f"SELECT {COLUMNS} FROM {rows} ORDER BY {ORDER}", self.path)
+        rows = (
+            "SELECT * REPLACE ("
+            f"CASE WHEN reason = 'malformed' THEN id ELSE {_fit('id')} END AS id, "
+            "CASE WHEN reason = 'no_post' OR starts_with(reason, 'post_dropped:') "
+            f"THEN {_fit('value')} ELSE value END AS value) FROM {self.refusal.hidden('ledger')}"
+        )
+        copy(self.con, f"SELECT {COLUMNS} FROM ({rows}) ORDER BY {ORDER}", self.path)
+
+
+def _fit(id: str) -> str:
+    """SQL: an id; a digest of what only stands in its place, which may be a person's."""
+    good = "'[0-9A-Za-z_.:-]{1,100}'"
+    return f"CASE WHEN regexp_full_match({id}, {good}) THEN {id} ELSE 'unfit-' || " + (
+        f"left(sha256({id}), 16) END"
+    )
 
 
 def table(root: Path) -> str:

@@ -84,10 +84,13 @@ def test_what_is_set_apart_names_nobody(tmp_path):
     path = tmp_path / "v.jsonl"
     lines(path, [*videos(600), *odd, INFO | {"language": who}, INFO | {"id": who}])
     released = lines(tmp_path / "s.jsonl", [RELEASED, RELEASED | {"permalink": who}])
-    assert build(tmp_path, "--youtube", path, "--reddit-submissions", released) == 0
+    talk = [COMMENTS_IN[0] | {"id": who}, COMMENTS_IN[1] | {"link_id": f"t3_{who}"}]
+    talk = lines(tmp_path / "c.jsonl", talk)
+    sources = ("--reddit-submissions", released, "--reddit-comments", talk)
+    assert build(tmp_path, "--youtube", path, *sources) == 0
     assert len(malformed(tmp_path)) == 5
     rows = pq.read_table(tmp_path / "out" / "ledger").to_pylist()
-    assert not [row for row in rows if who in str(row["value"])]
+    assert not [row for row in rows if who in f"{row['value']} {row['id']}"]
     assert {row["value"] for row in rows if row["reason"] == "bad_id"} == {"xxxxxx@xxxxxxx.xxx"}
     for file in (tmp_path / "out" / "quarantine").iterdir():
         assert who not in file.read_text()
