@@ -18,6 +18,8 @@ from dataset_builder.judged import read_rows
 from dataset_builder.media_record import MediaRecord, RecordStore
 from dataset_builder.tombstones import HEX64, Target, Tombstones, canonical_url, near, values_of
 
+# what stands before a name where people copy it from
+PROFILE = re.compile(r"^(?:(?:https?://)?(?:\w+\.)?reddit\.com)?/?(?:u|user)/", re.IGNORECASE)
 AUTHORS = pa.schema([("kind", pa.string()), ("id", pa.string()), ("author_key", pa.string())])
 
 
@@ -62,12 +64,13 @@ def hash_names(build_dir: Path, targets: Iterable[Target]) -> list[Target]:
         if target.kind == "author" and not HEX64.fullmatch(target.value.lower()):
             if not key_file.is_file():
                 raise BuildError(f"{key_file}: needed to find an author by name; give the hash")
-            name = target.value.removeprefix("/").removeprefix("u/").lower()
+            name = PROFILE.sub("", target.value).strip("/@").lower()
             digest = hmac.new(key_file.read_bytes(), name.encode(), hashlib.sha256).hexdigest()
             found.append(Target("author", digest))
         elif target.kind == "id":
-            plain = target.value.removeprefix("t1_")
-            found.append(Target("id", re.sub("^t3_", "reddit-", plain)))
+            plain = re.sub("^(?i:t1_)", "", re.sub("^(?i:t3_)", "reddit-", target.value))
+            # Reddit's ids are lower case, YouTube's are not
+            found.append(Target("id", plain.lower() if plain.startswith("reddit-") else plain))
         else:
             found.append(target)
     return found

@@ -142,10 +142,15 @@ def read_targets(path: Path) -> list[Target]:
     """The list of `blift forget`: one per line, `kind value`, or a bare id, URL or hash.
 
     A bare 64-digit hash counts as media and as author, since both look so. # starts a comment.
-    Raises UsageError at a line that is none of these.
+    Raises UsageError at a line that is none of these, and where the list is no UTF-8 text.
     """
     targets: list[Target] = []
-    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    try:
+        lines = path.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        what = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UsageError(f"--list {path}: {what}; give a text file, one target a line") from error
+    for number, line in enumerate(lines, start=1):
         text = line.partition(" #")[0].strip()
         if not text or text.startswith("#"):
             continue
@@ -178,6 +183,8 @@ def canonical_url(url: str | None) -> str | None:
         )
         if found:
             return f"reddit.com/comments/{found.group(1)}"
+    if host == "preview.redd.it":  # the same picture, smaller
+        host = "i.redd.it"
     return f"{host}{parts.path.rstrip('/')}"
 
 

@@ -14,7 +14,8 @@ from media_samples import FAST, jpeg, ledger, post, write_text, write_video
 from dataset_builder.errors import UsageError
 from dataset_builder.finish import finish
 from dataset_builder.forget import forget
-from dataset_builder.forget_scope import AUTHORS
+from dataset_builder.forget_scope import AUTHORS, hash_names
+from dataset_builder.reddit import hash_author
 from dataset_builder.settings import load_settings
 from dataset_builder.tombstones import (
     NAME,
@@ -277,10 +278,46 @@ def test_the_list_is_read_with_and_without_kinds(tmp_path):
         ("https://m.youtube.com/shorts/abc/", "youtube.com/watch?v=abc"),
         ("https://old.reddit.com/r/pics/comments/x1/title/", "https://redd.it/x1"),
         ("https://i.redd.it/a.jpg?s=1", "http://i.redd.it/a.jpg"),
+        ("https://preview.redd.it/a.jpg?width=9&s=1", "https://i.redd.it/a.jpg"),
     ],
 )
 def test_addresses_of_one_thing_are_one(a, b):
     assert canonical_url(a) == canonical_url(b)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Anna",
+        "u/Anna",
+        "/u/anna",
+        "@Anna",
+        "https://www.reddit.com/user/Anna",
+        "reddit.com/u/anna/",
+    ],
+)
+def test_an_author_is_found_however_the_name_is_written(tmp_path, name):
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "author.key").write_bytes(bytes(32))
+    found = hash_names(tmp_path, [Target("author", name)])
+    assert found == [Target("author", hash_author("anna", bytes(32)))]
+
+
+def test_ids_as_people_write_them(tmp_path):
+    given = ["t3_r1", "reddit-R1", "T3_x", "t1_c1", "youtube-AbC", "dQw4w9WgXcQ"]
+    found = [t.value for t in hash_names(tmp_path, [Target("id", name) for name in given])]
+    assert found == ["reddit-r1", "reddit-r1", "reddit-x", "c1", "youtube-AbC", "dQw4w9WgXcQ"]
+
+
+def test_a_list_that_cannot_be_read_is_wrong_usage(tmp_path):
+    path = tmp_path / "list.txt"
+    with pytest.raises(UsageError, match="No such file"):
+        read_targets(path)
+    path.write_text("id reddit-abc", encoding="utf-16")
+    with pytest.raises(UsageError, match="not UTF-8 text"):
+        read_targets(path)
+    path.write_text("id reddit-abc", encoding="utf-8-sig")
+    assert read_targets(path) == [Target("id", "reddit-abc")]
 
 
 def test_tombstones_name_nothing(built):
