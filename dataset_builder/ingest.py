@@ -36,6 +36,7 @@ from dataset_builder.workdir import (
 POST_NAMES = ", ".join(f'"{name}"' for name in STAGED_POSTS.names)
 COMMENT_NAMES = ", ".join(f'"{name}"' for name in STAGED_COMMENTS.names)
 CHUNK_ROWS = 100_000
+MOVED = "moved"  # comments of documents whose post was merged into another
 COUNTS = "counts.json"  # items of a reading task: what the ledger must add up to
 CHUNK_BYTES = 32 << 20
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 from dataset_builder import rulebook
 from dataset_builder.dedup import near_duplicates
 from dataset_builder.idf import corpus_idf, count_tokens
-from dataset_builder.ingest import Reading, staged_files
+from dataset_builder.ingest import MOVED, Reading, staged_files
 from dataset_builder.ledger import LedgerWriter
 from dataset_builder.pii import PII_GATE, scrub, scrub_url
 from dataset_builder.reddit import quote
@@ -120,11 +120,13 @@ def _join(
     files = [
         *staged_files(layout, "read_posts", "comments", part),
         *staged_files(layout, "read_comments", "comments", part),
+        *staged_files(layout, MOVED, "comments", part),
     ]
     con.execute(
         "CREATE TABLE every AS SELECT row_number() OVER () AS n, c.*, v.media_type, v.reason, "
         "v.target, split_part(c.post_id, '-', 1) AS source "
-        f"FROM {parquet(files, STAGED_COMMENTS)} c LEFT JOIN verdict v ON c.post_id = v.id"
+        f"FROM {parquet(files, STAGED_COMMENTS)} c LEFT JOIN verdict v ON c.post_id = v.id "
+        "WHERE v.target IS NULL OR v.target = c.post_id"  # else it was moved
     )
     _drop_repeated(con, ledger)
     gone = "every WHERE target IS NULL OR reason IS NOT NULL"

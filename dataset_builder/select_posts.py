@@ -9,13 +9,13 @@ import duckdb
 import pyarrow as pa
 
 from dataset_builder import rulebook
-from dataset_builder.ingest import Reading, staged_files
+from dataset_builder.ingest import MOVED, Chunks, Reading, staged_files, task_folder
 from dataset_builder.language import add_detected
 from dataset_builder.ledger import LedgerWriter
 from dataset_builder.normalise import PLAIN_GATE, normalise
 from dataset_builder.reddit import quote
-from dataset_builder.staging import STAGED_POSTS
-from dataset_builder.workdir import Layout, copy, parquet
+from dataset_builder.staging import STAGED_COMMENTS, STAGED_POSTS
+from dataset_builder.workdir import Layout, copy, parquet, publish, temporary
 
 # of two records of one post the later, then the richer one counts
 NEWEST = (
@@ -151,8 +151,28 @@ def find_duplicates(reading: Reading, partitions: int) -> None:
         f"FROM {verdicts} v LEFT JOIN duplicate ON v.id = duplicate.id",
         final_verdicts(layout),
     )
+    if mode == "merge":
+        _move_comments(con, reading)
     ledger.close()
     con.close()
+
+
+def _move_comments(con: duckdb.DuckDBPyConnection, reading: Reading) -> None:
+    """Comments that were read with their posts (the authors' release) follow a merged post.
+
+    Those of a dump are read later and go to the right post at once.
+    """
+    layout = reading.layout
+    files = sorted(layout.parts.glob("read_posts/?????/comments/part=*/*.parquet"))
+    moved = f"{parquet(files, STAGED_COMMENTS)} c JOIN duplicate ON c.post_id = duplicate.id"
+    if not con.sql(f"SELECT 1 FROM {moved} LIMIT 1").fetchall():
+        return
+    folder = task_folder(layout, MOVED, 0)
+    name = temporary(folder)
+    columns = ", ".join(f'c."{field}"' for field in STAGED_COMMENTS.names if field != "post_id")
+    rows = f"SELECT {columns}, duplicate.target AS post_id FROM {moved}"
+    Chunks(con, name, reading.partitions).write(rows, "comments", "post_id")
+    publish(name, folder)
 
 
 def final_verdicts(layout: Layout) -> Path:

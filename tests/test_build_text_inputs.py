@@ -40,6 +40,31 @@ def test_the_authors_release(tmp_path):
     assert [row["text"] for row in comments] == texts[:2]
 
 
+def test_two_released_posts_of_one_picture_share_their_comments(tmp_path):
+    """The release's comments come with their posts, before duplicates are known."""
+    talk = ["the river runs below the bridge", "a garden with an old wall", "who painted that door"]
+    rows = [
+        {
+            "url": "https://i.redd.it/same.jpg", "permalink": f"/r/pics/comments/abc{at}/a/",
+            "comments": [text, f"{text} over there and far away indeed {at}"],
+            "num_comments": 30, "subreddit": "pics", "title": "A river",
+        }
+        for at, text in enumerate(talk)
+    ]  # fmt: skip
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "blift.parquet")
+    for partitions in (1, 7):
+        out = tmp_path / f"out{partitions}"
+        posts = run(out, "--reddit-submissions", tmp_path / "blift.parquet",
+                    "--preset", "authors", "--set", f"build.partitions={partitions}")  # fmt: skip
+        assert len(posts) == 1
+        kept = pq.read_table(out / "work/text/comments.parquet").to_pylist()
+        assert set(talk) <= {row["text"] for row in kept}
+        rows_of = pq.read_table(out / "ledger").to_pylist()
+        assert sorted(row["id"] for row in rows_of if row["kind"] == "comment") == [
+            f"abc{at}.{place}" for at in range(3) for place in range(2)
+        ]
+
+
 def api_pages(folder):
     statistics = {"viewCount": "20000", "likeCount": "400", "commentCount": "2"}
     videos = [
