@@ -19,7 +19,7 @@ from dataset_builder.decoder import DecodeLimits, Decoder
 from dataset_builder.errors import BuildError
 from dataset_builder.fetch_store import INDEX, FetchStore
 from dataset_builder.media_record import MediaRecord, RecordStore, file_sha256
-from dataset_builder.rejected import UNAVAILABLE, RejectedMedia
+from dataset_builder.rejected import RejectedMedia
 from dataset_builder.scenes import SceneRules
 from dataset_builder.settings import Settings
 
@@ -55,19 +55,14 @@ class MediaFolder:
         if not folder.is_dir():
             raise BuildError(f"--media {folder}: not a folder; give a folder of files or none")
         store = FetchStore(folder)
-        self._reasons = dict(store.reasons())
+        self._reasons = store.reasons()
         self._by_stem: dict[str, Path] = {}
         if (folder / INDEX).is_file():
             self._by_stem = store.paths()
             return
         for path in sorted(folder.rglob("*"), reverse=True):  # the first name in order wins
             if path.is_file() and not path.name.startswith("."):
-                name = path.name.split(".")[0]
-                if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
-                    # what was not put here on purpose must not be published
-                    self._reasons[name] = (UNAVAILABLE, "a link that leaves the media folder")
-                else:
-                    self._by_stem[name] = path
+                self._by_stem[path.name.split(".")[0]] = path
 
     def why_not(self, *names: str | None) -> tuple[str, str] | None:
         """Why fetching the item failed, where the store knows."""
