@@ -9,6 +9,7 @@ import importlib.util
 import json
 import multiprocessing
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -27,6 +28,7 @@ from dataset_builder.settings import Settings
 from dataset_builder.workdir import Layout
 
 Task = Callable[[int], None]
+ASK_SLURM = 20.0  # seconds between two looks at its queue
 EXECUTORS = ("local", "ray", "slurm")
 
 
@@ -77,7 +79,7 @@ def run_stage(
     with _progress(name, folder, tasks, sizes):
         executor.run()
         if settings.build.executor == "slurm":
-            _wait(folder, tasks)
+            _wait(folder, tasks, str(executor.job_id))
     if _done(folder) < tasks:
         raise BuildError(f"stage {name}: {tasks - _done(folder)} tasks did not finish; {folder}")
 
@@ -130,13 +132,37 @@ def _done(folder: Path) -> int:
     return len(list((folder / "completions").glob("[0-9]*")))
 
 
-def _wait(folder: Path, tasks: int) -> None:
-    """Slurm runs on its own: wait for markers, stop at the first error file."""
+def _wait(folder: Path, tasks: int, job: str) -> None:
+    """Slurm runs on its own: wait for markers, stop at the first error file or a dead job."""
+    asked, missing = time.monotonic(), 0
     while _done(folder) < tasks:
         for file in sorted((folder / "errors").glob("*.json")):
             error = json.loads(file.read_text(encoding="utf-8"))
             raise BuildError(f"{error['message']} (task {file.stem}, {error['kind']})")
+        if time.monotonic() - asked > ASK_SLURM:
+            # twice: markers may reach this machine after the job has left the queue
+            missing = 0 if _queued(job) else missing + 1
+            if missing > 1 and _done(folder) < tasks:
+                raise BuildError(
+                    f"Slurm job {job} ended, but {tasks - _done(folder)} of {tasks} tasks left no "
+                    f"result (killed, out of memory or out of time?); see {folder}/slurm_logs and "
+                    "run again: finished tasks are kept"
+                )
+            asked = time.monotonic()
         time.sleep(0.5)
+
+
+def _queued(job: str) -> bool:
+    """Whether Slurm still knows the job as waiting or running; True where it cannot be asked."""
+    try:
+        found = subprocess.run(
+            ["squeue", "--noheader", "--jobs", job], capture_output=True, text=True, timeout=60
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return True
+    if found.returncode:  # the controller may be away for a while
+        return "invalid job id" not in found.stderr.lower()
+    return bool(found.stdout.strip())
 
 
 def cpu_file(folder: Path, rank: int) -> Path:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dataset_builder import engine
 from dataset_builder.cli import main
 from dataset_builder.synthetic import generate
 from tests.test_build_text import build, release_digests
@@ -63,3 +64,23 @@ def test_the_slurm_path_gives_the_same_bytes(tmp_path):
     slurm = ["--workers", "2", "--executor", "slurm"]
     build(tmp_path / "dumps", tmp_path / "slurm", *slurm, env={"PATH": path})
     assert release_digests(tmp_path / "slurm") == release_digests(tmp_path / "here")
+
+
+def test_a_dead_slurm_job_ends_the_wait(tmp_path, capsys, monkeypatch):
+    """A job killed from outside leaves neither a marker nor an error."""
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    gone = "#!/bin/bash\necho 'slurm_load_jobs error: Invalid job id specified' >&2\nexit 1\n"
+    for name, text in (("sbatch", "#!/bin/bash\necho Submitted batch job 7\n"), ("squeue", gone)):
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(engine, "ASK_SLURM", 0.1)
+    video = {"id": "AAAAAAAAAAA", "title": "x", "extractor": "youtube", "view_count": 3}
+    (tmp_path / "v.jsonl").write_text(json.dumps(video) + "\n")
+    code = main(
+        ["build", "--youtube", str(tmp_path / "v.jsonl"), "--media", "none", "--executor", "slurm",
+         "--out", str(tmp_path / "out"), "--workers", "1"]
+    )  # fmt: skip
+    assert code == 1
+    assert "Slurm job 7 ended, but 1 of 1 tasks left no result" in capsys.readouterr().err
