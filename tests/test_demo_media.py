@@ -1,6 +1,7 @@
 """The demo's media: one distinct file per post that names one, every one credited."""
 
 import hashlib
+import subprocess
 import sys
 from pathlib import Path
 
@@ -114,3 +115,14 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch):
 
     with pytest.raises(FileNotFoundError, match="no-such-package is not installed"):
         media.source_path(Medium("x", "no-such-package", "x.png", "none", Copy()))
+
+
+def test_clips_are_the_same_bytes_in_every_process(tmp_path: Path):
+    """x264's assembler reads memory it never set; what lies there changes with every process."""
+    runs = []
+    for name in ("once", "again"):
+        command = [sys.executable, str(DEMO / "media.py"), "--out", str(tmp_path / name)]
+        subprocess.run(command, capture_output=True, check=True)
+        files = sorted((tmp_path / name).iterdir())
+        runs.append({file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files})
+    assert runs[0] == runs[1]

@@ -10,12 +10,13 @@ import pytest
 from media_samples import jpeg, picture, write_video
 from PIL import Image
 
-from dataset_builder.content_type import sniff
+from dataset_builder.content_type import AVI, sniff
 from dataset_builder.decoder import DecodeLimits, Decoder
 from dataset_builder.media import MediaFolder, scene_rules
 from dataset_builder.pictures import strip_jpeg
 from dataset_builder.rejected import RejectedMedia
 from dataset_builder.settings import load_settings
+from dataset_builder.videos import publishable_mp4
 
 SETTINGS = load_settings("seed", [])
 LIMITS = DecodeLimits.from_settings(SETTINGS)
@@ -162,6 +163,26 @@ def test_other_containers_become_mp4(decoder, tmp_path, suffix):
     assert (facts["type"], facts["duration"]) == ("mp4", pytest.approx(2.0, abs=0.1))
     with av.open(str(tmp_path / "video.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 48
+
+
+def test_pictures_encoded_anew_give_the_same_bytes_each_time(tmp_path):
+    """No two builds may differ in a video that had to be encoded."""
+    data = pytest.importorskip("skimage.data")
+    photo = Image.fromarray(data.coffee())
+    with av.open(str(tmp_path / "pan.avi"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=15, options={"qscale": "2"})
+        stream.width, stream.height, stream.pix_fmt = 480, 320, "yuvj420p"
+        for at in range(75):
+            step = at / 74
+            box = (20 * step, 10 * step, 600 - 60 * step, 400 - 40 * step)
+            view = photo.resize((480, 320), Image.Resampling.BICUBIC, box=box)
+            container.mux(stream.encode(av.VideoFrame.from_image(view)))
+        container.mux(stream.encode(None))
+    found = set()
+    for at in range(4):
+        assert publishable_mp4(tmp_path / "pan.avi", AVI, tmp_path / f"{at}.mp4")
+        found.add((tmp_path / f"{at}.mp4").read_bytes())
+    assert len(found) == 1
 
 
 def test_a_decoder_that_takes_too_long_is_ended_and_the_next_file_works(tmp_path):
