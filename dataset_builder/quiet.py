@@ -3,8 +3,7 @@
 import multiprocessing
 import os
 import threading
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from datatrove.executor.local import LocalPipelineExecutor
@@ -14,7 +13,7 @@ from datatrove.utils.stats import PipelineStats
 from loguru import logger
 
 from dataset_builder.engine import start_server
-from dataset_builder.errors import BuildError
+from dataset_builder.pools import finished
 
 
 class QuietRun:
@@ -46,21 +45,8 @@ class QuietLocal(QuietRun, LocalPipelineExecutor):
         context = multiprocessing.get_context("forkserver")
         with ProcessPoolExecutor(self.workers, context, _adopt, (self,)) as pool:
             futures = [pool.submit(_run, rank) for rank in self.get_incomplete_ranks()]
-            try:
-                for future in as_completed(futures):
-                    future.result()
-            except BrokenProcessPool as error:
-                raise BuildError(
-                    "a worker process was ended from outside, most often for lack of memory; "
-                    "run again with fewer --workers (finished work is kept)"
-                ) from error
-            except BaseException:
-                for process in multiprocessing.active_children():
-                    process.terminate()  # else leaving the pool waits for tasks nobody wants now
-                raise
-            finally:
-                for future in futures:
-                    future.cancel()
+            for _ in finished(futures):
+                pass
 
 
 _stage: list[QuietLocal] = []  # what this worker process works for

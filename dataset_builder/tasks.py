@@ -10,16 +10,15 @@ import hashlib
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from tqdm import tqdm
 
-from dataset_builder.errors import BuildError
 from dataset_builder.interrupts import interrupts_held
+from dataset_builder.pools import finished
 from dataset_builder.settings import Settings
 
 T = TypeVar("T")
@@ -76,22 +75,7 @@ def _local(work: Callable[[T], None], tasks: Sequence[T], workers: int) -> Itera
     with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
         with interrupts_held():
             futures: list[Future[None]] = [pool.submit(work, task) for task in tasks]
-        try:
-            for future in as_completed(futures):
-                future.result()
-                yield
-        except BrokenProcessPool as error:
-            raise BuildError(
-                "a worker process was ended from outside, most often for lack of memory; "
-                "run again with fewer --workers (finished work is kept)"
-            ) from error
-        except BaseException:
-            for process in multiprocessing.active_children():
-                process.terminate()  # else leaving the pool waits for tasks nobody wants now
-            raise
-        finally:
-            for future in futures:
-                future.cancel()
+        yield from finished(futures)
 
 
 def _far(
