@@ -177,29 +177,22 @@ def cache_of(folder: Path, home: Path) -> dict[str, str]:
     return {**clean, **here}
 
 
+def load_cached(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", CACHED]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
 def test_a_downloaded_copy_has_both_tokenizers_and_names_its_commit(
     folder: Path, tmp_path: Path
 ) -> None:
     environment = cache_of(folder, tmp_path / "home")
-    run = subprocess.run(
-        [sys.executable, "-c", CACHED],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    run = load_cached(tmp_path, environment)
     assert run.returncode == 0, run.stderr
     assert json.loads(run.stdout.splitlines()[-1]) == {"own": True, "commit": COMMIT}
     # without the mark the library takes the language model's tokenizer for both: refused
     snapshot = tmp_path / "home" / "hub" / "models--me--m" / "snapshots" / COMMIT
     (snapshot / "qformer_tokenizer" / "config.json").unlink()
-    run = subprocess.run(
-        [sys.executable, "-c", CACHED],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-    )
+    run = load_cached(tmp_path, environment)
     assert run.returncode != 0
     assert "is the folder qformer_tokenizer complete?" in run.stderr
 
