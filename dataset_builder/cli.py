@@ -16,6 +16,7 @@ from typing import Any
 from dataset_builder import media_cli
 from dataset_builder.errors import BuildError, UsageError
 from dataset_builder.interrupts import interrupts_noted
+from dataset_builder.server import start_server
 from dataset_builder.settings import Settings, load_settings
 
 PRESETS = ("seed", "v3", "authors")
@@ -143,10 +144,12 @@ def _print(arguments: argparse.Namespace, value: Any, text: str) -> None:
 
 
 def _build(arguments: argparse.Namespace) -> None:
+    settings = _settings(arguments)
+    if settings.build.executor == "local" and not arguments.dry_run:
+        start_server()  # it loads while we do
     from dataset_builder import funnel
     from dataset_builder.pipeline import build, plan
 
-    settings = _settings(arguments)
     request = _request(arguments, arguments.out, arguments.media)
     if arguments.dry_run:
         found = plan(request, settings)

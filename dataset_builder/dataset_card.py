@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from dataset_builder.features import shard_features
-from dataset_builder.shards import DEFAULT_CONFIG, SPLITS, ReleaseFile, config_of
+from dataset_builder.manifest import ReleaseFile
+from dataset_builder.shards import DEFAULT_CONFIG, SPLITS, config_of
 
 TEMPLATE = Path(__file__).with_name("dataset_card.md")
 REPOSITORY = "behavior-llava/blift"

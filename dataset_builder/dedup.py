@@ -10,10 +10,13 @@ not hang on the order of a sum.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 TOKEN = re.compile(r"(?u)\b\w\w+\b")
 DECIMALS = 9
@@ -81,8 +84,10 @@ def _batch(
 
 def _weights(
     posts: NDArray[np.int64], texts: Sequence[str], idf: Mapping[str, float] | None
-) -> sparse.csr_array:
+) -> "sparse.csr_array":
     """L2-normalised TF-IDF rows; columns are distinct (post, token) pairs."""
+    from scipy import sparse  # the first process, which never gets here, loads in half the time
+
     rows, low, high = _tokens(texts)
     cells, counts = _count(posts, rows, low, high)
     row, column = cells.row, cells.column

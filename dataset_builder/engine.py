@@ -7,7 +7,6 @@ datatrove supplies dispatch and completion markers (a finished task is never run
 import fcntl
 import importlib.util
 import json
-import multiprocessing
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +21,6 @@ from loguru import logger
 from tqdm import tqdm
 
 from dataset_builder.errors import BuildError
-from dataset_builder.interrupts import interrupts_held
 from dataset_builder.settings import Settings
 from dataset_builder.workdir import Layout
 
@@ -115,17 +112,6 @@ def _executor(
             **common,
         )
     raise BuildError(f"build.executor={kind!r}: expected one of {', '.join(EXECUTORS)}")
-
-
-def start_server() -> None:
-    """Start the process that workers are forked from; it loads our libraries beside us.
-
-    Its mask keeps Ctrl-C, which reaches the whole process group, from it and the workers: the
-    first process alone answers it and ends them.
-    """
-    multiprocessing.set_forkserver_preload(["dataset_builder.pipeline", "dataset_builder.quiet"])
-    with interrupts_held():
-        forkserver.ensure_running()
 
 
 def _done(folder: Path) -> int:

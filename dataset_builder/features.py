@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import datasets
 import pyarrow as pa
 
 from dataset_builder.sample_fields import CHECK_FEATURES, JSON_FEATURES
+
+if TYPE_CHECKING:
+    import datasets
 
 ARROW = {"string": pa.string(), "int64": pa.int64(), "float64": pa.float64()}
 
 
 def shard_features(has_media: bool) -> datasets.Features:
     """What `load_dataset` must be told of a shard's members; without it it guesses, wrongly."""
+    import datasets  # half a second, which the text stages would pay in every process
+
     columns: dict[str, Any] = {
         "__key__": datasets.Value("string"),
         "__url__": datasets.Value("string"),
@@ -33,6 +37,8 @@ def metadata_schema() -> pa.Schema:
 
 
 def _feature(kind: Any) -> Any:
+    import datasets
+
     if isinstance(kind, list):
         return datasets.List(_feature(kind[0]))
     if isinstance(kind, dict):

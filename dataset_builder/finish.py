@@ -22,7 +22,7 @@ from dataset_builder.dataset_card import CardFacts
 from dataset_builder.errors import BuildError
 from dataset_builder.forget import refuse_forgotten
 from dataset_builder.judged import Judged
-from dataset_builder.manifest import NAME
+from dataset_builder.manifest import NAME, ReleaseFile
 from dataset_builder.media import record_folder
 from dataset_builder.media_ledger import write_media_ledger
 from dataset_builder.media_record import RecordStore
@@ -33,7 +33,7 @@ from dataset_builder.release_files import close_release, write_shards
 from dataset_builder.schema import InputDigest, ReleaseSummary
 from dataset_builder.select_media import Expected, select
 from dataset_builder.settings import Settings
-from dataset_builder.shards import DEFAULT_CONFIG, ReleaseFile
+from dataset_builder.shards import DEFAULT_CONFIG
 from dataset_builder.tombstones import Tombstones, load_tombstones
 
 SOURCES = ("reddit", "youtube")

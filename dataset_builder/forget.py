@@ -28,9 +28,9 @@ from dataset_builder.forget_rewrite import (
 )
 from dataset_builder.forget_scope import Scope, hash_names, refused, resolve
 from dataset_builder.funnel import write_funnel
-from dataset_builder.manifest import CARD, read_manifest
+from dataset_builder.manifest import CARD, ReleaseFile, read_manifest
 from dataset_builder.release_files import close_again, release_facts
-from dataset_builder.shards import DEFAULT_CONFIG, ReleaseFile, config_of
+from dataset_builder.shards import DEFAULT_CONFIG, config_of
 from dataset_builder.tombstones import Target, Tombstones, load_tombstones, tombstone_digest
 from dataset_builder.workdir import state_text
 

@@ -16,9 +16,10 @@ import pyarrow.parquet as pq
 from dataset_builder.atomic import atomic_file, write_atomic
 from dataset_builder.blob import Blob
 from dataset_builder.forget_scope import Scope, record_stores
+from dataset_builder.manifest import ReleaseFile
 from dataset_builder.sample_fields import JSON_FEATURES
 from dataset_builder.schema import LEDGER
-from dataset_builder.shards import ReleaseFile, encode_json, state_note, write_metadata
+from dataset_builder.shards import encode_json, state_note, write_metadata
 from dataset_builder.tombstones import Tombstones
 from dataset_builder.turns import make_turns
 from dataset_builder.ustar import read_members, write_tar

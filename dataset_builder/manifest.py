@@ -8,18 +8,28 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dataset_builder.atomic import write_atomic
 from dataset_builder.errors import BuildError
-from dataset_builder.shards import ReleaseFile
 
 NAME = "manifest.json"
 CARD = "README.md"
 PACKAGE = Path(__file__).parent
 SOURCES = ("*.py", "*.yaml", "*.md", "*.txt")
+
+
+@dataclass(frozen=True)
+class ReleaseFile:
+    """One file of a release as the manifest lists it."""
+
+    path: str
+    bytes: int
+    sha256: str
+    samples: int
 
 
 def merkle_root(files: Iterable[ReleaseFile]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from dataset_builder import rulebook, vocabulary
 from dataset_builder.channels import read_channels
 from dataset_builder.claim import BUILD, check_out
-from dataset_builder.engine import Task, exclusive, run_stage, start_server
+from dataset_builder.engine import Task, exclusive, run_stage
 from dataset_builder.errors import BuildError
 from dataset_builder.funnel import write_funnel
 from dataset_builder.ingest import (
@@ -34,6 +34,7 @@ from dataset_builder.merge import MERGES, merge
 from dataset_builder.refusal import adopt_tombstones
 from dataset_builder.select_comments import count_candidates, select_comments
 from dataset_builder.select_posts import final_verdicts, find_duplicates, select_posts
+from dataset_builder.server import start_server
 from dataset_builder.settings import Settings
 from dataset_builder.streams import window_bytes
 from dataset_builder.tombstones import tombstone_digest

@@ -12,8 +12,8 @@ from datatrove.executor.slurm import SlurmPipelineExecutor
 from datatrove.utils.stats import PipelineStats
 from loguru import logger
 
-from dataset_builder.engine import start_server
 from dataset_builder.pools import finished
+from dataset_builder.server import start_server
 
 
 class QuietRun:

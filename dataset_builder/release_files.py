@@ -13,6 +13,7 @@ from dataset_builder.dataset_card import CardFacts, render_card
 from dataset_builder.manifest import (
     CARD,
     NAME,
+    ReleaseFile,
     make_manifest,
     merkle_root,
     read_manifest,
@@ -20,7 +21,6 @@ from dataset_builder.manifest import (
 )
 from dataset_builder.settings import Settings
 from dataset_builder.shards import (
-    ReleaseFile,
     plan_shards,
     read_note,
     run_shard_task,

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from dataset_builder.atomic import atomic_file, write_atomic
 from dataset_builder.blob import BLOB, Blob
 from dataset_builder.features import metadata_schema
+from dataset_builder.manifest import ReleaseFile
 from dataset_builder.ustar import BLOCK, padding, write_tar
 
 DEFAULT_CONFIG = "default"
@@ -50,16 +51,6 @@ class ShardTask:
     metadata: str
     release: Path
     state: Path
-
-
-@dataclass(frozen=True)
-class ReleaseFile:
-    """One file of a release as the manifest lists it."""
-
-    path: str
-    bytes: int
-    sha256: str
-    samples: int
 
 
 def packed_row(

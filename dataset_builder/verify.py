@@ -10,8 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataset_builder.manifest import CARD, NAME, inspect_manifest, merkle_root
-from dataset_builder.shards import ReleaseFile
+from dataset_builder.manifest import CARD, NAME, ReleaseFile, inspect_manifest, merkle_root
 from dataset_builder.ustar import read_members
 
 

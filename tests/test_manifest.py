@@ -8,9 +8,8 @@ from media_samples import FAST, jpeg, post, write_text
 
 from dataset_builder.errors import BuildError
 from dataset_builder.finish import finish
-from dataset_builder.manifest import merkle_root, read_manifest
+from dataset_builder.manifest import ReleaseFile, merkle_root, read_manifest
 from dataset_builder.settings import load_settings
-from dataset_builder.shards import ReleaseFile
 from dataset_builder.verify import verify
 
 TAR, PARQUET = "data/train-00000.tar", "metadata/train-00000.parquet"
