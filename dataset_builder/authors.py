@@ -60,7 +60,6 @@ def parse(record: Mapping[str, Any], settings: Settings, rows: Rows) -> None:
                 "id": f"{native}.{position}",
                 "body": mend(text),
                 "position": position,
-                "subreddit": row["subreddit"],
                 "reply": False,
             }
         )

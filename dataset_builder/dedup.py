@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
@@ -23,12 +25,10 @@ DECIMALS = 9
 BATCH = 16_384
 # byte -> lower-cased byte when it belongs to a word, else 0; bytes over 127 are parts of words,
 # because such texts were split into their tokens beforehand
-_WORD = np.zeros(256, np.uint8)
-for _byte in b"abcdefghijklmnopqrstuvwxyz0123456789_":
-    _WORD[_byte] = _byte
-for _byte in b"ABCDEFGHIJKLMNOPQRSTUVWXYZ":
-    _WORD[_byte] = _byte + 32
-_WORD[128:] = np.arange(128, 256)
+_WORD = bytes(
+    byte if byte > 127 or chr(byte).isalnum() or byte == ord("_") else 0
+    for byte in bytes(range(256)).lower()
+)
 _SHORT = 16  # tokens up to here are two machine words; longer ones are numbered in a table
 
 
@@ -43,7 +43,7 @@ class Near:
 
 def near_duplicates(
     posts: Sequence[int] | NDArray[np.int64],
-    texts: Sequence[str],
+    texts: Sequence[str] | pa.ChunkedArray,
     threshold: float,
     idf: Mapping[str, float] | None = None,
 ) -> Iterator[Near]:
@@ -51,20 +51,23 @@ def near_duplicates(
     and texts of a post are ranked best first. `idf` is the corpus' table, else each post its own.
     """
     numbers = np.asarray(posts, np.int64)
+    if not isinstance(texts, pa.ChunkedArray):
+        texts = pa.chunked_array([texts], pa.string())
     edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(texts)]
     start = 0
     for edge, following in zip(edges[1:], [*edges[2:], None], strict=True):
         if following is None or following - start > BATCH:
             if edge > start:
                 part = numbers[start:edge] - numbers[start]
-                for near in _batch(part, texts[start:edge], threshold, idf):
+                some = texts.slice(start, edge - start)
+                for near in _batch(part, some.combine_chunks(), threshold, idf):
                     yield Near(near.index + start, near.of + start, near.cosine)
             start = edge
 
 
 def _batch(
     posts: NDArray[np.int64],
-    texts: Sequence[str],
+    texts: pa.StringArray,
     threshold: float,
     idf: Mapping[str, float] | None,
 ) -> Iterator[Near]:
@@ -83,25 +86,30 @@ def _batch(
 
 
 def _weights(
-    posts: NDArray[np.int64], texts: Sequence[str], idf: Mapping[str, float] | None
+    posts: NDArray[np.int64], texts: pa.StringArray, idf: Mapping[str, float] | None
 ) -> "sparse.csr_array":
-    """L2-normalised TF-IDF rows; columns are distinct (post, token) pairs."""
+    """L2-normalised TF-IDF rows; columns are the (post, token) pairs that several comments hold.
+
+    A token of one comment alone counts in its norm, and in no product of two.
+    """
     from scipy import sparse  # the first process, which never gets here, loads in half the time
 
     rows, low, high = _tokens(texts)
     cells, counts = _count(posts, rows, low, high)
     row, column = cells.row, cells.column
+    document_frequency = np.bincount(column)[column]
     if idf is None:
         size = np.bincount(posts)[posts]  # comments in the post of each comment
-        document_frequency = np.bincount(column)[column]
         weight = np.log((1 + size[row]) / (1 + document_frequency)) + 1
     else:
-        names = [token for text in texts for token in TOKEN.findall(text.lower())]
+        names = [token for text in texts.to_pylist() for token in TOKEN.findall(text.lower())]
         known = np.array([idf[name] for name in names])
         weight = known[cells.first]
     data = counts * weight
     norm = np.sqrt(np.bincount(row, data * data, minlength=len(texts)))
-    shape = (len(texts), int(column.max()) + 1 if len(column) else 1)
+    shared = np.flatnonzero(document_frequency > 1)
+    row, column, data = row[shared], column[shared], data[shared]
+    shape = (len(texts), int(column.max(initial=0)) + 1)
     return sparse.csr_array((data / norm[row], (row, column)), shape=shape)
 
 
@@ -159,31 +167,48 @@ def _mix(*values: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _tokens(
-    texts: Sequence[str],
+    texts: pa.StringArray,
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
     """(comment, low, high) of every token in order; low and high name the token exactly."""
-    encoded = [
-        (text if text.isascii() else " ".join(TOKEN.findall(text.lower()))).encode()
-        for text in texts
-    ]
-    ends = np.cumsum(np.fromiter((len(item) + 1 for item in encoded), np.int64, len(encoded)))
-    joined = b"\n".join([*encoded, b"\0" * (2 * _SHORT)])
-    buffer = _WORD[np.frombuffer(joined, np.uint8)]
-    edge = np.flatnonzero(np.diff((buffer != 0).view(np.int8), prepend=0))
-    start, stop = edge[::2], edge[1::2]
+    buffer, ends = _words(texts)
+    edge = np.flatnonzero(_differs_from_next(buffer))
+    start, stop = edge[::2] + 1, edge[1::2] + 1
     length = stop - start
-    long_enough = length > 1
+    long_enough = np.flatnonzero(length > 1)
     start, length = start[long_enough], length[long_enough]
-    rows = np.searchsorted(ends, start, side="right")
-    windows = np.lib.stride_tricks.sliding_window_view(buffer, 8)
-    low = windows[start].view("<u8").ravel() & _MASK[np.minimum(length, 8)]
-    high = windows[start + 8].view("<u8").ravel() & _MASK[np.clip(length - 8, 0, 8)]
+    rows = np.repeat(np.arange(len(texts)), np.diff(np.searchsorted(start, ends), prepend=0))
+    # eight bytes from every place
+    windows: NDArray[np.uint64] = np.ndarray(len(buffer) - 7, "<u8", buffer, strides=(1,))
+    low = windows[start] & _MASK[np.minimum(length, 8)]
+    high = np.zeros(len(start), np.uint64)
+    longer = np.flatnonzero(length > 8)
+    high[longer] = windows[start[longer] + 8] & _MASK[np.minimum(length[longer] - 8, 8)]
     table: dict[bytes, int] = {}
     for index in np.flatnonzero(length > _SHORT):
         token = buffer[start[index] : start[index] + length[index]].tobytes()
         # no UTF-8 text holds bytes of 255, so this cannot be a short token
         low[index], high[index] = table.setdefault(token, len(table)), np.uint64(2**64 - 1)
     return rows, low, high
+
+
+def _words(texts: pa.StringArray) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The texts' words in one buffer, zeros before, between and behind them; where each ends."""
+    plain = pc.string_is_ascii(texts)
+    if not pc.all(plain).as_py():
+        odd = pc.invert(plain)
+        split = [" ".join(TOKEN.findall(text.lower())) for text in texts.filter(odd).to_pylist()]
+        texts = pc.replace_with_mask(texts, odd, pa.array(split, pa.string()))
+    lengths = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+    whole = pa.ListArray.from_arrays([0, len(texts)], texts.cast(pa.binary()))
+    joined: bytes = pc.binary_join(whole, b"\n")[0].as_py()
+    data = b"\0" + joined.translate(_WORD) + b"\0" * (2 * _SHORT)
+    return np.frombuffer(data, np.uint8), np.cumsum(lengths + 1)
+
+
+def _differs_from_next(buffer: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """True where a word begins or ends behind a byte."""
+    word = buffer != 0
+    return word[1:] != word[:-1]
 
 
 _MASK = np.array([(1 << (8 * size)) - 1 for size in range(9)], np.uint64)

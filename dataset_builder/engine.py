@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,18 @@ from dataset_builder.workdir import Layout
 Task = Callable[[int], None]
 ASK_SLURM = 20.0  # seconds between two looks at its queue
 EXECUTORS = ("local", "ray", "slurm")
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What each task takes of something, and how much of it all at once may have."""
+
+    weights: tuple[int, ...] = ()
+    room: int = 0
+
+    def of(self, rank: int) -> int:
+        """The weight of one task; nothing where none were given."""
+        return self.weights[rank] if self.weights else 0
 
 
 class Step:
@@ -61,10 +74,12 @@ def run_stage(
     layout: Layout,
     settings: Settings,
     sizes: Sequence[int] | None = None,
+    demand: Demand | None = None,
 ) -> None:
     """Run `task(rank)` for every rank that is not done yet; raises the first failure.
 
-    `sizes`, for tasks that read files: bytes of each task, so that the bar counts bytes.
+    `sizes`, for tasks that read files: bytes of each task, so that the bar counts bytes. `demand`
+    limits what runs at once on this machine; clusters have the memory of each task stated.
     """
     folder = layout.logs / name
     if not tasks or _done(folder) >= tasks:
@@ -72,6 +87,7 @@ def run_stage(
     shutil.rmtree(folder / "errors", ignore_errors=True)
     step = Step(task, layout.work / "tasks.lock", folder / "errors")
     executor = _executor(name, step, tasks, workers, folder, settings)
+    executor.demand = demand or Demand()
     logger.disable("datatrove")
     with _progress(name, folder, tasks, sizes):
         executor.run()

@@ -103,7 +103,7 @@ def hide_file_names(build_dir: Path, tombstones: Tombstones) -> None:
             path.unlink()
             named = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in hidden)
             write_atomic(path.with_name(tombstones.hidden_name(path.name)), named.encode())
-    for path in sorted((build_dir / "ledger").glob("text-read_*.parquet")):
+    for path in sorted((build_dir / "ledger").glob("text-read*.parquet")):
         table = pq.read_table(path)
         bad = pc.equal(table.column("reason"), "malformed").fill_null(False)
         if not pc.any(bad).as_py():

@@ -28,7 +28,6 @@ from dataset_builder.workdir import (
     Layout,
     connect,
     literal,
-    parquet,
     publish,
     temporary,
 )
@@ -36,7 +35,8 @@ from dataset_builder.workdir import (
 POST_NAMES = ", ".join(f'"{name}"' for name in STAGED_POSTS.names)
 COMMENT_NAMES = ", ".join(f'"{name}"' for name in STAGED_COMMENTS.names)
 CHUNK_ROWS = 100_000
-MOVED = "moved"  # comments of documents whose post was merged into another
+READ = "read*"  # folders of the reading stages
+MOVED = "moved"  # comments whose post was merged into another
 COUNTS = "counts.json"  # items of a reading task: what the ledger must add up to
 CHUNK_BYTES = 32 << 20
 
@@ -57,6 +57,7 @@ class Reading:
     settings: Settings
     partitions: int
     threads: int
+    stage: str = "read"
 
     @property
     def key(self) -> bytes:
@@ -80,13 +81,13 @@ def task_folder(layout: Layout, stage: str, task: int) -> Path:
 def items_read(layout: Layout) -> Counter[str]:
     """Posts and comments every reading task found, malformed lines included."""
     found = Counter[str]()
-    for file in layout.parts.glob(f"read_*/?????/{COUNTS}"):
+    for file in layout.parts.glob(f"{READ}/?????/{COUNTS}"):
         found.update(json.loads(file.read_text(encoding="utf-8")))
     return found
 
 
 def staged_files(layout: Layout, stage: str, kind: str, part: int) -> list[Path]:
-    """Files with rows of one partition, from every task of a reading stage."""
+    """Files with rows of one partition, from every task of a stage (or of some: `READ`)."""
     return sorted(layout.parts.glob(f"{stage}/?????/{kind}/part={part}/*.parquet"))
 
 
@@ -130,41 +131,22 @@ def read_submissions(reading: Reading, task: int, source: Source) -> None:
         return
     ours = reddit.wanted(reading.settings, unknown=False)
     posts = reddit.submissions_sql(reading.settings, reading.key)
-    with _Task(reading, "read_posts", task, "post") as job:
+    with _Task(reading, task, "post") as job:
         for _ in job.chunks(source, reddit.SUBMISSION_FIELDS):
             read = job.ledger.refusal.posts(f"SELECT {POST_NAMES} FROM ({posts} WHERE {ours})")
             job.out.write(read, "posts", "id")
             job.ledger.add(_other_subreddits("post", "'reddit-' || id", ours))
 
 
-def read_comments(reading: Reading, task: int, source: Source, verdicts: Sequence[Path]) -> None:
-    """One Reddit comments file to staged comments of the posts still in; others to the ledger.
-
-    `verdicts` holds every known post: reason null where it is still in, and `target`, the post
-    its comments go to (another one where it was a duplicate).
-    """
+def read_comments(reading: Reading, task: int, source: Source) -> None:
+    """One Reddit comments file to staged comments, whatever became of their posts."""
     ours = reddit.wanted(reading.settings, unknown=True)
     author = reddit.author_hash("author", reading.key)
-    with _Task(reading, "read_comments", task, "comment") as job:
-        known = parquet(verdicts, pa.schema([(n, pa.string()) for n in VERDICT_COLUMNS]))
-        job.con.execute(f"CREATE TABLE verdict AS SELECT * FROM {known} WHERE source = 'reddit'")
+    with _Task(reading, task, "comment") as job:
         for _ in job.chunks(source, reddit.COMMENT_FIELDS):
             rows = job.ledger.refusal.comments(f"{reddit.comment_rows()} WHERE {ours}", author)
-            job.con.execute(
-                "CREATE OR REPLACE TEMP TABLE staged AS SELECT staged.*, verdict.reason, "
-                f"verdict.target, verdict.media_type FROM ({rows}) "
-                "staged LEFT JOIN verdict ON staged.post_id = verdict.id"
-            )
-            kept = "SELECT * REPLACE (target AS post_id) FROM staged "
-            kept += "WHERE target IS NOT NULL AND reason IS NULL"
-            staged = reddit.comments_sql(kept, reading.key)
+            staged = reddit.comments_sql(rows, reading.settings, reading.key)
             job.out.write(f"SELECT {COMMENT_NAMES} FROM ({staged})", "comments", "post_id")
-            job.ledger.add(
-                "SELECT CASE WHEN reason IS NULL THEN 'read' ELSE 'posts' END AS stage, "
-                "'comment' AS kind, id, 'reddit' AS source, media_type, false AS kept, "
-                "coalesce('post_dropped:' || reason, 'no_post') AS reason, post_id AS value "
-                "FROM staged WHERE target IS NULL OR reason IS NOT NULL"
-            )
             job.ledger.add(_other_subreddits("comment", "id", ours))
 
 
@@ -179,12 +161,9 @@ def _other_subreddits(kind: str, id: str, ours: str) -> str:
     )
 
 
-VERDICT_COLUMNS = ("id", "source", "media_type", "reason", "target")
-
-
 def read_documents(reading: Reading, task: int, sources: Sequence[Source]) -> None:
     """YouTube records, or the authors' release, to staged posts and comments."""
-    with _Task(reading, "read_posts", task, "post") as job:
+    with _Task(reading, task, "post") as job:
         rows, good, bad = youtube.Rows(), 0, 0
         first: Path | None = None
         for source in sources:
@@ -212,14 +191,12 @@ def read_documents(reading: Reading, task: int, sources: Sequence[Source]) -> No
 class _Task:
     """One reading task: its connection, temporary folder, ledger and quarantine."""
 
-    def __init__(self, reading: Reading, stage: str, task: int, kind: str) -> None:
-        self.reading, self.kind = reading, kind
+    def __init__(self, reading: Reading, task: int, kind: str) -> None:
+        self.reading, self.kind, stage = reading, kind, reading.stage
         self.final = task_folder(reading.layout, stage, task)
         self.folder = temporary(self.final)
         self.folder.mkdir(parents=True)
-        # the threads that decompress and parse need cores as well
-        sql = reading.with_threads(max(1, reading.threads - 1))
-        self.con = sql.connection(f"{stage}-{task}")
+        self.con = reading.connection(f"{stage}-{task}")
         self.out = Chunks(self.con, self.folder, reading.partitions)
         self.ledger = LedgerWriter(self.con, reading.layout, f"text-{stage}-{task:05d}")
         self.items = Counter[str]()

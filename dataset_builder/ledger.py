@@ -30,7 +30,7 @@ class LedgerWriter:
             "CREATE TABLE ledger (stage VARCHAR, kind VARCHAR, id VARCHAR, source VARCHAR, "
             "media_type VARCHAR, kept BOOLEAN, reason VARCHAR, value VARCHAR)"
         )
-        self.refusal = Refusal(con, layout, settled=not name.startswith("text-read_posts"))
+        self.refusal = Refusal(con, layout, settled=not name.startswith("text-read-"))
 
     def add(self, select: str) -> None:
         """Add the rows of a query with LEDGER's columns."""

@@ -152,7 +152,7 @@ def _repair(
 def loads(text: bytes) -> dict[str, Any]:
     """One JSON object; ValueError says what is wrong with the line."""
     try:
-        value = json.loads(text.decode("utf-8"), object_pairs_hook=_first_wins)
+        value = _DECODER.decode(text.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start}") from error
     except RecursionError as error:
@@ -167,6 +167,9 @@ def loads(text: bytes) -> dict[str, Any]:
 def _first_wins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     # as DuckDB's reader does, so that a repeated key means one thing
     return dict(reversed(pairs))
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_first_wins)
 
 
 def text_row(record: Mapping[str, Any], columns: Sequence[str], key: str) -> dict[str, str | None]:
@@ -188,6 +191,8 @@ def as_text(value: Any) -> str | None:
 
 def mend(text: str) -> str:
     """The text with lone surrogates replaced by U+FFFD and pairs joined."""
+    if text.isascii():
+        return text
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:

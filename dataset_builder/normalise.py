@@ -8,7 +8,7 @@ import re
 import unicodedata
 
 # Texts without any of these come back unchanged; used as SQL gate (RE2) and tested to be one.
-PLAIN_GATE = r"[^\x20-\x7e]|[&*_~`\[\]<>#\\^|]|^[ +=-]| $|  |^\d+[.)] "
+PLAIN_GATE = r"[^\x20-\x7e]|[&*_`\\^]|~~|\]\(|>!|<[/A-Za-z]|^[ >#+=|:~-]|^\d+[.)] | $|  "
 
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u200e\u200f\u202a-\u202e"

@@ -91,6 +91,13 @@ _HANDLE = re.compile(
     r"|(?<![\w/.])/?[uU]/[A-Za-z0-9_-]{3,20}(?![\w/-])"
     rf"|(?<![\w+/@&])(?<!\w\.)[{_AT}](?=[\w.-]*[^\W\d_])\w(?:[\w.-]{{0,28}}[\w-])?(?![\w@]|\.\w)"
 )
+# An address of the first form without any part of the second holds nothing to replace.
+_PLAIN_URL = (
+    r"https?://[0-9A-Za-z.-]+(?:/[0-9A-Za-z._/-]*)?"
+    r"|https?://(?:www\.|m\.)?youtube\.com/watch\?v=[0-9A-Za-z_-]+"
+)
+_NAMED_URL = r"(?i:\bu/|/user/|/in/|/add/|\bt\.me\b|\b(?:twitter|x|instagram|facebook)\.com\b)"
+URL_GATES = rf"^(?:{_PLAIN_URL})$", _NAMED_URL
 _SEPARATOR = r"[ .\-\u2010-\u2013]?"
 _PHONE = re.compile(
     # international: + or 00, country code, 7 to 12 more digits in groups

@@ -1,13 +1,12 @@
 """The whole build: dumps in; posts, comments, ledger, release and funnel out.
 
-read posts -> post rules -> duplicates -> read comments -> comment rules -> merge -> media and
-shards (`finish`) -> funnel. Every stage resumes from what is on disk.
+read -> post rules -> duplicates -> comment rules -> merge -> media and shards (`finish`) ->
+funnel. Every stage resumes from what is on disk.
 """
 
 import secrets
 import shutil
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,29 +18,23 @@ from dataset_builder.claim import BUILD, check_out
 from dataset_builder.engine import Task, exclusive, run_stage
 from dataset_builder.errors import BuildError
 from dataset_builder.funnel import write_funnel
-from dataset_builder.ingest import (
-    Reading,
-    Source,
-    items_read,
-    read_comments,
-    read_documents,
-    read_submissions,
-)
+from dataset_builder.ingest import Reading, items_read
 from dataset_builder.inputs import Inputs, find_files, find_inputs
 from dataset_builder.language import check_mode
 from dataset_builder.manifest import code_identity
 from dataset_builder.merge import MERGES, merge
+from dataset_builder.read_stage import read_stages
 from dataset_builder.refusal import adopt_tombstones
 from dataset_builder.select_comments import count_candidates, select_comments
-from dataset_builder.select_posts import final_verdicts, find_duplicates, select_posts
+from dataset_builder.select_posts import find_duplicates, select_posts
 from dataset_builder.server import start_server
 from dataset_builder.settings import Settings
-from dataset_builder.streams import window_bytes
 from dataset_builder.tombstones import tombstone_digest
 from dataset_builder.workdir import Layout, state_text, write_text
 
-PARTITION_BYTES = 12 << 20
+PARTITION_BYTES = 24 << 20
 MAX_PARTITIONS = 1024
+EVEN = 4  # so that 2 or 4 workers end together
 
 
 @dataclass(frozen=True)
@@ -159,7 +152,10 @@ def _inputs(layout: Layout | None, request: Request) -> Inputs:
 def _partitions(inputs: Inputs, settings: Settings) -> int:
     """Depends on the inputs alone, never on the workers."""
     asked = settings.build.partitions
-    return int(asked) or min(MAX_PARTITIONS, 1 + inputs.bytes() // PARTITION_BYTES)
+    wanted = 1 + inputs.bytes() // PARTITION_BYTES
+    if wanted > 2:
+        wanted += -wanted % EVEN
+    return int(asked) or min(MAX_PARTITIONS, wanted)
 
 
 def _prepare(layout: Layout, inputs: Inputs, settings: Settings, workers: int) -> Reading:
@@ -200,42 +196,25 @@ def _text_stages(reading: Reading, inputs: Inputs, workers: int) -> dict[str, fl
     if (layout.text / "posts.parquet").exists() and _merged(layout):
         return seconds
 
-    def stage(name: str, task: Task, tasks: int, most: int, sizes: list[int] | None = None) -> None:
+    def stage(name: str, task: Task, tasks: int, most: int = workers, **how: Any) -> None:
         started = time.perf_counter()
-        run_stage(name, task, tasks, most, layout, settings, sizes)
+        run_stage(name, task, tasks, most, layout, settings, **how)
         seconds[name] = time.perf_counter() - started
 
     parts = reading.partitions
-    documents = inputs.youtube_tasks()
-    posts: list[Source | tuple[Source, ...]] = [*inputs.submissions, *documents]
-    readers, threads = _readers(posts, settings, workers)
-    wide = reading.with_threads(threads)
-    sizes = [_bytes(task) for task in posts]
-    stage("read_posts", partial(_read_posts, wide, tuple(posts)), len(posts), readers, sizes)
+    for one in read_stages(reading, inputs, workers):
+        most = workers if settings.build.executor == "local" else one.at_once
+        stage(one.name, one.run, len(one.sizes), most, sizes=one.sizes, demand=one.demand)
     channels: dict[str, str] = {}
     for source in inputs.channels:
         channels |= read_channels(source.path)
-    stage("posts", partial(_posts, reading, channels), parts, workers)
-    stage("duplicates", partial(_duplicates, reading.with_threads(workers)), 1, 1)
-    readers, threads = _readers(inputs.comments, settings, workers)
-    wide = reading.with_threads(threads)
-    sizes = [_bytes(source) for source in inputs.comments]
-    stage(
-        "read_comments", partial(_read_comments, wide, inputs.comments), len(sizes), readers, sizes
-    )
+    stage("posts", partial(_posts, reading, channels), parts)
+    stage("duplicates", partial(_duplicates, reading.with_threads(workers)), 1)
     if settings.comments.idf == "corpus":
-        stage("idf", partial(count_candidates, reading), parts, workers)
-    stage("comments", partial(select_comments, reading), parts, workers)
-    stage("merge", partial(merge, reading), MERGES, workers)
+        stage("idf", partial(count_candidates, reading), parts)
+    stage("comments", partial(select_comments, reading), parts)
+    stage("merge", partial(merge, reading), MERGES)
     return seconds
-
-
-def _sources(task: Source | tuple[Source, ...]) -> tuple[Source, ...]:
-    return (task,) if isinstance(task, Source) else task
-
-
-def _bytes(task: Source | tuple[Source, ...]) -> int:
-    return sum(source.digest.bytes for source in _sources(task))
 
 
 def _merged(layout: Layout) -> bool:
@@ -243,35 +222,9 @@ def _merged(layout: Layout) -> bool:
     return all((folder / f"{task:05d}").exists() for task in range(MERGES))
 
 
-def _readers(
-    tasks: Sequence[Source | tuple[Source, ...]], settings: Settings, workers: int
-) -> tuple[int, int]:
-    """(files read at once, threads of each): decoders share `build.decoder_memory_gb`."""
-    # files that share a task are small: no window is ever filled
-    alone = [_sources(task)[0] for task in tasks if len(_sources(task)) == 1]
-    window = max((window_bytes(source.path) for source in alone), default=0)
-    room = int(settings.build.decoder_memory_gb * 2**30 // max(window, 1 << 20))
-    at_once = max(1, min(workers, room, len(tasks) or workers))
-    return at_once, max(1, workers // at_once)
-
-
-def _read_posts(
-    reading: Reading, tasks: tuple[Source | tuple[Source, ...], ...], rank: int
-) -> None:
-    task = tasks[rank]
-    if isinstance(task, Source):
-        read_submissions(reading, rank, task)
-    else:
-        read_documents(reading, rank, task)
-
-
 def _posts(reading: Reading, channels: dict[str, str], rank: int) -> None:
     select_posts(reading, rank, channels)
 
 
 def _duplicates(reading: Reading, rank: int) -> None:
-    find_duplicates(reading, reading.partitions)
-
-
-def _read_comments(reading: Reading, sources: tuple[Source, ...], rank: int) -> None:
-    read_comments(reading, rank, sources[rank], [final_verdicts(reading.layout)])
+    find_duplicates(reading)

@@ -12,7 +12,8 @@ from datatrove.executor.slurm import SlurmPipelineExecutor
 from datatrove.utils.stats import PipelineStats
 from loguru import logger
 
-from dataset_builder.pools import finished
+from dataset_builder.engine import Demand
+from dataset_builder.pools import run_within
 from dataset_builder.server import start_server
 
 
@@ -36,6 +37,8 @@ class QuietRun:
 class QuietLocal(QuietRun, LocalPipelineExecutor):
     """Processes of this machine, forked from a server that has our libraries loaded already."""
 
+    demand = Demand()
+
     def run(self) -> None:
         """As datatrove's, with processes that end with the stage and give their memory back.
 
@@ -44,9 +47,10 @@ class QuietLocal(QuietRun, LocalPipelineExecutor):
         start_server()
         context = multiprocessing.get_context("forkserver")
         with ProcessPoolExecutor(self.workers, context, _adopt, (self,)) as pool:
-            futures = [pool.submit(_run, rank) for rank in self.get_incomplete_ranks()]
-            for _ in finished(futures):
-                pass
+            weights = {rank: self.demand.of(rank) for rank in self.get_incomplete_ranks()}
+            run_within(
+                lambda rank: pool.submit(_run, rank), weights, self.demand.room, self.workers
+            )
 
 
 _stage: list[QuietLocal] = []  # what this worker process works for

@@ -97,17 +97,17 @@ def hash_author(name: str, key: bytes) -> str:
     return hmac.new(key, name.lower().encode(), sha256).hexdigest()
 
 
-def bot(author: str, body: str, likely: str = "true") -> str:
-    """SQL: how we know that a program wrote it, else null; names a person never.
-
-    `likely` is SQL: where it is false the body holds no signature (MARK_GATE says so).
-    """
-    signed = f"regexp_matches({body}, {quote(BOT_SIGNATURE)})"
+def bot(author: str) -> str:
+    """SQL: how we know from its author's name that a program wrote it, else null."""
     return (
         f"CASE WHEN lower({author}) IN {sql_list(BOT_NAMES)} THEN 'listed account' "
-        f"WHEN regexp_matches({author}, {quote(BOT_ACCOUNT)}) THEN 'account pattern' "
-        f"WHEN CASE WHEN {likely} THEN {signed} END THEN 'signature' END"
+        f"WHEN regexp_matches({author}, {quote(BOT_ACCOUNT)}) THEN 'account pattern' END"
     )
+
+
+def signed(body: str) -> str:
+    """SQL: the text says that a program wrote it."""
+    return f"regexp_matches({body}, {quote(BOT_SIGNATURE)})"
 
 
 def deleted_text(column: str) -> str:
@@ -159,7 +159,9 @@ def submissions_sql(settings: Settings, key: bytes) -> str:
       NULL::VARCHAR AS asr, NULL::VARCHAR AS language, NULL::VARCHAR AS category,
       NULL::VARCHAR[] AS tags, NULL::{sql_type(REPLAY)} AS replay,
       {author_hash("author", key)} AS author_key,
-      {_post_nsfw()} AS nsfw, {bot("author", "selftext")} AS bot, {_post_deleted()} AS deleted,
+      {_post_nsfw()} AS nsfw,
+      coalesce({bot("author")}, CASE WHEN {signed("selftext")} THEN 'signature' END) AS bot,
+      {_post_deleted()} AS deleted,
       ({truth("is_gallery")}
         OR coalesce(regexp_matches({url}, '(?i)reddit\\.com/gallery/'), false)) AS gallery,
       {truth("is_self")} AS is_self, false AS comments_disabled,
@@ -206,19 +208,36 @@ def comment_rows() -> str:
     return f"SELECT 'reddit-' || {native} AS post_id, * FROM raw"
 
 
-def comments_sql(rows: str, key: bytes) -> str:
+def comments_sql(rows: str, settings: Settings, key: bytes) -> str:
     """SELECT over rows as of `comment_rows` that gives staged comments: no author, but a hash.
 
-    One pattern first asks whether a body may hold any mark, because most hold none.
+    A reply that the settings drop unread leaves no text and no hash.
     """
+    reply = "coalesce(NOT starts_with(parent_id, 't3_'), false)"
+    body, author = "body", author_hash("author", key)
+    if settings.reddit.top_level_only:
+        body, author = (f"CASE WHEN NOT {reply} THEN {value} END" for value in (body, author))
     return f"""
-    SELECT post_id, id, body, {number("score")} AS likes, {number("created_utc")} AS created,
-      NULL::BIGINT AS position, lower(subreddit) AS subreddit,
-      {author_hash("author", key)} AS author_key,
+    SELECT post_id, id, {body} AS body, {number("score")} AS likes,
+      {number("created_utc")} AS created, NULL::BIGINT AS position, {author} AS author_key,
+      NULL::VARCHAR AS nsfw, {bot("author")} AS bot,
+      CASE WHEN author = '[deleted]' THEN 'author' END AS deleted, {reply} AS reply,
+      {number("retrieved_on")} AS retrieved
+    FROM ({rows})"""
+
+
+def body_marks(rows: str, where: str) -> str:
+    """SELECT over staged comments that adds, `where` it is worth it, the marks of their texts.
+
+    One pattern first asks whether a text may hold any, because most hold none.
+    """
+    likely = f"CASE WHEN {where} THEN regexp_matches(body, {quote(MARK_GATE)}) END"
+    return f"""
+    SELECT * REPLACE (
       CASE WHEN likely THEN CASE WHEN regexp_matches(body, {quote(NSFW_MARK)}) THEN 'text' END END
         AS nsfw,
-      {bot("author", "body", "likely")} AS bot,
-      CASE WHEN {deleted_text("body")} OR body IS NULL THEN 'text'
-        WHEN author = '[deleted]' THEN 'author' END AS deleted,
-      (parent_id NOT LIKE 't3\\_%' ESCAPE '\\') AS reply, {number("retrieved_on")} AS retrieved
-    FROM (SELECT *, regexp_matches(body, {quote(MARK_GATE)}) AS likely FROM ({rows}))"""
+      CASE WHEN bot IS NOT NULL THEN bot WHEN likely THEN
+        CASE WHEN {signed("body")} THEN 'signature' END END AS bot,
+      CASE WHEN NOT ({where}) THEN NULL
+        WHEN {deleted_text("body")} OR body IS NULL THEN 'text' ELSE deleted END AS deleted)
+    FROM (SELECT *, {likely} AS likely FROM ({rows}))"""

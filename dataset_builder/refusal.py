@@ -29,6 +29,11 @@ NOTE = "refused.json"
 NATIVE = "substr({id}, strpos({id}, '-') + 1)"
 
 
+def refuses(layout: Layout) -> bool:
+    """True where anything was forgotten in this build."""
+    return bool(load_tombstones(layout.root))
+
+
 class Refusal:
     """The tombstones of a build as tables of one connection; without any it changes nothing."""
 
@@ -39,7 +44,7 @@ class Refusal:
         self.active = bool(self.tombstones)
         if not self.active:
             return
-        notes = layout.parts.glob(f"read_posts/?????/{NOTE}") if settled else []
+        notes = layout.parts.glob(f"read/?????/{NOTE}") if settled else []
         noted = [hash for note in sorted(notes) for hash in json.loads(note.read_bytes())]
         pairs = [(kind, hash) for kind, found in self.tombstones.entries.items() for hash in found]
         pairs += [("id", hash) for hash in noted]

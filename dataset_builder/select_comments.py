@@ -7,6 +7,7 @@ ledger rows for everything dropped. What is kept gets its row from the media sta
 import json
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 
 import duckdb
 import pyarrow as pa
@@ -14,13 +15,13 @@ import pyarrow as pa
 from dataset_builder import rulebook
 from dataset_builder.dedup import near_duplicates
 from dataset_builder.idf import corpus_idf, count_tokens
-from dataset_builder.ingest import MOVED, Reading, staged_files
+from dataset_builder.ingest import MOVED, READ, Reading, staged_files
 from dataset_builder.ledger import LedgerWriter
-from dataset_builder.pii import PII_GATE, scrub, scrub_url
-from dataset_builder.reddit import quote
+from dataset_builder.pii import PII_GATE, URL_GATES, scrub, scrub_url
+from dataset_builder.reddit import body_marks, quote
 from dataset_builder.select_posts import clean, final_verdicts
 from dataset_builder.staging import STAGED_COMMENTS, STAGED_POSTS
-from dataset_builder.workdir import copy, literal, parquet, write_text
+from dataset_builder.workdir import copy, parquet, write_text
 
 SOURCES = ("reddit", "youtube")
 # the platform's like counts first; ties by its own order, then age, then id
@@ -41,14 +42,13 @@ def select_comments(reading: Reading, part: int) -> None:
     if reading.settings.privacy.placeholders:
         for column in ("title", "description", "asr", "channel", "brand"):
             scrub_column(con, "post", "id", column, found)
-        scrub_column(con, "post", "id", "url", found, scrub_url)
+        _scrub_urls(con, found)
     folder = layout.parts / "selected"
     names = ", ".join(f'"{name}"' for name in STAGED_POSTS.names)
     copy(con, f"SELECT {names} FROM post ORDER BY id", folder / f"posts-{part:05d}.parquet")
     copy(
         con,
-        "SELECT post_id, id, text, likes, place::INTEGER AS rank, author_key FROM top "
-        "ORDER BY post_id, rank",
+        "SELECT * FROM top ORDER BY post_id, rank",
         folder / f"comments-{part:05d}.parquet",
     )
     write_text(folder / f"pii-{part:05d}.json", json.dumps(dict(sorted(found.items()))))
@@ -75,22 +75,22 @@ def count_candidates(reading: Reading, part: int) -> None:
 def candidates(
     con: duckdb.DuckDBPyConnection, reading: Reading, part: int, ledger: LedgerWriter
 ) -> None:
-    """Table `candidate`: n, post_id, source, media_type, id, text, likes, place (1 = best)."""
+    """Table `candidate`: n, number (of the post), source, media_type, id, text, likes, place."""
     _join(con, reading, part, ledger)
     _judge(con, reading, ledger)
     most = reading.settings.comments.candidates
     # sorted without their texts
     con.execute(
         "CREATE TABLE placed AS SELECT n, row_number() OVER "
-        f"(PARTITION BY post_id ORDER BY {RANK}) AS place FROM judged WHERE verdict IS NULL"
+        f"(PARTITION BY number ORDER BY {RANK}) AS place FROM every WHERE verdict IS NULL"
     )
-    ranked = "judged JOIN placed USING (n)"
+    ranked = "every JOIN placed USING (n)"
     limit = f"place > {most:d}" if most else "false"
     ledger.add(_drop("'rank'", "'beyond_candidates'", "place::VARCHAR", f"{ranked} WHERE {limit}"))
     con.execute(
-        "CREATE TABLE candidate AS SELECT n, post_id, source, media_type, id, text, likes, "
-        f"author_key, place FROM {ranked} WHERE NOT ({limit}) ORDER BY source, post_id, place; "
-        "DROP TABLE placed; DROP TABLE judged"
+        "CREATE TABLE candidate AS SELECT n, number, source, media_type, id, text, likes, "
+        f"author_key, place FROM {ranked} WHERE NOT ({limit}); "
+        "DROP TABLE placed; DROP TABLE every"
     )
 
 
@@ -105,38 +105,53 @@ def _drop(stage: str, reason: str, value: str, rows: str) -> str:
 def _join(
     con: duckdb.DuckDBPyConnection, reading: Reading, part: int, ledger: LedgerWriter
 ) -> None:
-    """Tables `post` (posts still in) and `every` (comments, each once, beside their post)."""
+    """Tables `known` (posts, numbered), `post` (those still in) and `every` (comments, each once).
+
+    `every` holds the verdict on a comment's post and marks; only where there is none, its text.
+    """
     layout = reading.layout
-    posts = parquet([layout.parts / "posts" / f"{part:05d}.parquet"], STAGED_POSTS)
-    verdicts = f"read_parquet({literal(final_verdicts(layout))})"
     con.execute(
-        f"CREATE TABLE verdict AS SELECT * FROM {verdicts} "
-        f"WHERE hash(id) % {reading.partitions} = {part}"
+        "CREATE TABLE known AS SELECT row_number() OVER () AS number, * "
+        f"FROM {final_verdicts(reading, part)}"
     )
+    posts = parquet([layout.parts / "posts" / f"{part:05d}.parquet"], STAGED_POSTS)
     con.execute(
-        f"CREATE TABLE post AS SELECT p.* FROM {posts} p JOIN verdict v USING (id) "
-        "WHERE v.reason IS NULL AND v.target = p.id"
+        f"CREATE TABLE post AS SELECT p.*, k.number FROM {posts} p "
+        "JOIN known k ON p.id = k.post_id WHERE k.reason IS NULL AND k.target = p.id"
     )
     files = [
-        *staged_files(layout, "read_posts", "comments", part),
-        *staged_files(layout, "read_comments", "comments", part),
+        *staged_files(layout, READ, "comments", part),
         *staged_files(layout, MOVED, "comments", part),
     ]
+    rows = (
+        "SELECT *, CASE WHEN starts_with(post_id, 'youtube-') THEN 'youtube' ELSE 'reddit' END "
+        "AS source "
+        f"FROM {parquet(files, STAGED_COMMENTS)} LEFT JOIN known USING (post_id) "
+        "WHERE target IS NULL OR target = post_id"  # else it was moved
+    )
+    marked = body_marks(rows, "source = 'reddit' AND target IS NOT NULL AND reason IS NULL")
+    marks = _per_source(rulebook.COMMENT_MARKS, reading)
+    verdict = (
+        "CASE WHEN number IS NULL "
+        "THEN {'stage': 'read', 'reason': 'no_post', 'value': post_id} WHEN reason IS NOT NULL "
+        "THEN {'stage': 'posts', 'reason': 'post_dropped:' || reason, 'value': post_id} "
+        f"ELSE {marks} END"
+    )
     con.execute(
-        "CREATE TABLE every AS SELECT row_number() OVER () AS n, c.*, v.media_type, v.reason, "
-        "v.target, split_part(c.post_id, '-', 1) AS source "
-        f"FROM {parquet(files, STAGED_COMMENTS)} c LEFT JOIN verdict v ON c.post_id = v.id "
-        "WHERE v.target IS NULL OR v.target = c.post_id"  # else it was moved
+        "CREATE TABLE every AS SELECT * EXCLUDE (body), CASE WHEN verdict IS NULL THEN "
+        "coalesce(body, '') END AS text FROM (SELECT row_number() OVER () AS n, number, source, "
+        "media_type, id, likes, position, created, retrieved, author_key, body, "
+        f"{verdict} AS verdict FROM ({marked}))"
     )
     _drop_repeated(con, ledger)
-    gone = "every WHERE target IS NULL OR reason IS NOT NULL"
-    why = "CASE WHEN reason IS NULL THEN 'no_post' ELSE 'post_dropped:' || reason END"
-    ledger.add(_drop("'posts'", why, "post_id", gone))
 
 
 def _drop_repeated(con: duckdb.DuckDBPyConnection, ledger: LedgerWriter) -> None:
     """Of several records of one comment the newest stays in `every`."""
-    newest = "retrieved DESC NULLS LAST, likes DESC NULLS LAST, created, body"
+    newest = (
+        "retrieved DESC NULLS LAST, likes DESC NULLS LAST, created, text NULLS LAST, "
+        "verdict.reason, verdict.value, author_key"
+    )
     con.execute(
         "CREATE TABLE twice AS SELECT id, source FROM every GROUP BY ALL HAVING count(*) > 1"
     )
@@ -150,22 +165,18 @@ def _drop_repeated(con: duckdb.DuckDBPyConnection, ledger: LedgerWriter) -> None
 
 
 def _judge(con: duckdb.DuckDBPyConnection, reading: Reading, ledger: LedgerWriter) -> None:
-    """Table `judged`: comments of posts still in, text normalised, with the rules' verdict."""
-    marks = _per_source(rulebook.COMMENT_MARKS, reading)
-    con.execute(
-        "CREATE TABLE said AS SELECT * EXCLUDE (reason, target, body), coalesce(body, '') AS text, "
-        f"{marks} AS verdict FROM every WHERE reason IS NULL AND target = post_id; "
-        "DROP TABLE every"
-    )
-    clean(con, "said", "n", "text", "source = 'reddit'", "verdict IS NULL")
+    """Texts in `every` normalised, with the verdict of the rules that read them."""
+    clean(con, "every", "n", "text", "source = 'reddit'", "verdict IS NULL")
     words = "CASE WHEN text = '' THEN 0 ELSE strlen(text) - strlen(replace(text, ' ', '')) + 1 END"
-    texts = _per_source(rulebook.COMMENT_TEXT, reading)
     con.execute(
-        "CREATE TABLE judged AS SELECT * REPLACE ("
-        f"CASE WHEN verdict IS NULL THEN {texts} ELSE verdict END AS verdict) "
-        f"FROM (SELECT *, {words} AS words FROM said); DROP TABLE said"
+        f"CREATE TABLE judged AS SELECT n, {_per_source(rulebook.COMMENT_TEXT, reading)} AS found "
+        f"FROM (SELECT n, source, text, {words} AS words FROM every WHERE verdict IS NULL) "
+        "WHERE found IS NOT NULL"
     )
-    rows = "judged WHERE verdict IS NOT NULL"
+    con.execute(
+        "UPDATE every SET verdict = found FROM judged WHERE every.n = judged.n; DROP TABLE judged"
+    )
+    rows = "every WHERE verdict IS NOT NULL"
     ledger.add(_drop("verdict.stage", "verdict.reason", "verdict.value", rows))
 
 
@@ -180,18 +191,30 @@ def _per_source(functions: tuple[rulebook.rules.CommentRule, ...], reading: Read
 
 
 def scrub_column(
+    con: duckdb.DuckDBPyConnection, table: str, key: str, column: str, found: Counter[str]
+) -> None:
+    """Replace personal data in a text column in place; `found` counts it per class."""
+    gate = f"regexp_matches({column}, {quote(PII_GATE)})"
+    _scrub(con, table, key, column, gate, partial(scrub, found=found))
+
+
+def _scrub_urls(con: duckdb.DuckDBPyConnection, found: Counter[str]) -> None:
+    """Take what names a person or opens an account out of the posts' addresses."""
+    plain, named = (f"regexp_matches(url, {quote(gate)})" for gate in URL_GATES)
+    _scrub(con, "post", "id", "url", f"NOT {plain} OR {named}", partial(scrub_url, found=found))
+
+
+def _scrub(
     con: duckdb.DuckDBPyConnection,
     table: str,
     key: str,
     column: str,
-    found: Counter[str],
-    clean: Callable[[str, Counter[str]], str] = scrub,
+    gate: str,
+    clean: Callable[[str], str],
 ) -> None:
-    """Replace personal data in a text column in place; `found` counts it per class."""
-    gate = f"regexp_matches({column}, {quote(PII_GATE)})"
     rows = con.sql(f"SELECT {key} AS k, {column} AS t FROM {table} WHERE {gate}").to_arrow_table()
     before = rows["t"].to_pylist()
-    after = [clean(text, found) for text in before]
+    after = [clean(text) for text in before]
     changed = [index for index, text in enumerate(before) if text != after[index]]
     if not changed:
         return
@@ -208,14 +231,12 @@ def _near(con: duckdb.DuckDBPyConnection, reading: Reading, ledger: LedgerWriter
         if threshold is None:
             continue
         rows = con.sql(
-            "SELECT n, dense_rank() OVER (ORDER BY post_id) AS post, id, text FROM candidate "
-            f"WHERE source = '{source}' ORDER BY post, place"
+            "SELECT n, number, id, text FROM candidate "
+            f"WHERE source = '{source}' ORDER BY number, place"
         ).to_arrow_table()
         idf = corpus_idf(reading, source)
         pairs = list(
-            near_duplicates(
-                rows["post"].to_numpy(), rows["text"].to_pylist(), float(threshold), idf
-            )
+            near_duplicates(rows["number"].to_numpy(), rows["text"], float(threshold), idf)
         )
         if not pairs:
             continue
@@ -240,8 +261,7 @@ def _late(con: duckdb.DuckDBPyConnection, reading: Reading, ledger: LedgerWriter
     con.execute(
         f"CREATE TABLE late AS SELECT *, CASE source {cases} END AS verdict FROM ("
         "SELECT post.*, coalesce(kept, 0) AS kept_comments FROM post LEFT JOIN "
-        "(SELECT post_id, count(*) AS kept FROM candidate GROUP BY post_id) c "
-        "ON post.id = c.post_id)"
+        "(SELECT number, count(*) AS kept FROM candidate GROUP BY number) USING (number))"
     )
     ledger.add(
         "SELECT verdict.stage AS stage, 'post' AS kind, id, source, media_type, false AS kept, "
@@ -249,22 +269,27 @@ def _late(con: duckdb.DuckDBPyConnection, reading: Reading, ledger: LedgerWriter
     )
     ledger.add(
         "SELECT late.verdict.stage AS stage, 'comment' AS kind, c.id, c.source, c.media_type, "
-        "false AS kept, 'post_dropped:' || late.verdict.reason AS reason, c.post_id AS value "
-        "FROM candidate c JOIN late ON c.post_id = late.id WHERE late.verdict IS NOT NULL"
+        "false AS kept, 'post_dropped:' || late.verdict.reason AS reason, late.id AS value "
+        "FROM candidate c JOIN late USING (number) WHERE late.verdict IS NOT NULL"
     )
-    gone = "(SELECT id FROM late WHERE verdict IS NOT NULL)"
+    gone = "(SELECT number FROM late WHERE verdict IS NOT NULL)"
     con.execute(
-        f"DELETE FROM post WHERE id IN {gone}; DELETE FROM candidate WHERE post_id IN {gone}"
+        f"DELETE FROM post WHERE number IN {gone}; DELETE FROM candidate WHERE number IN {gone}"
     )
 
 
 def _top(con: duckdb.DuckDBPyConnection, reading: Reading, ledger: LedgerWriter) -> None:
-    """Table `top`: the best comments of each post, `place` counted anew."""
+    """Table `top`: the best comments of each post, `rank` counted anew."""
     keep = reading.settings.comments.keep
+    limit = f"rank > {keep:d}" if keep else "false"
     con.execute(
-        "CREATE TABLE top AS SELECT * REPLACE (row_number() OVER (PARTITION BY post_id "
-        "ORDER BY place) AS place) FROM candidate"
+        "CREATE TABLE best AS SELECT n, row_number() OVER (PARTITION BY number ORDER BY place) "
+        "AS rank FROM candidate"
     )
-    limit = f"place > {keep:d}" if keep else "false"
-    ledger.add(_drop("'top'", "'beyond_top'", "place::VARCHAR", f"top WHERE {limit}"))
-    con.execute(f"DELETE FROM top WHERE {limit}")
+    ranked = "candidate JOIN best USING (n)"
+    ledger.add(_drop("'top'", "'beyond_top'", "rank::VARCHAR", f"{ranked} WHERE {limit}"))
+    con.execute(
+        "CREATE TABLE top AS SELECT post.id AS post_id, c.id, text, c.likes, "
+        f"rank::INTEGER AS rank, c.author_key FROM (SELECT * FROM {ranked} WHERE NOT ({limit})) c "
+        "JOIN post USING (number)"
+    )

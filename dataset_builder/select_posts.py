@@ -3,19 +3,24 @@
 Writes, per partition, the survivors and a verdict on every post (the comments need both).
 """
 
-from pathlib import Path
-
 import duckdb
 import pyarrow as pa
 
 from dataset_builder import rulebook
-from dataset_builder.ingest import MOVED, Chunks, Reading, staged_files, task_folder
+from dataset_builder.ingest import (
+    MOVED,
+    READ,
+    Chunks,
+    Reading,
+    staged_files,
+    task_folder,
+)
 from dataset_builder.language import add_detected
 from dataset_builder.ledger import LedgerWriter
 from dataset_builder.normalise import PLAIN_GATE, normalise
 from dataset_builder.reddit import quote
 from dataset_builder.staging import STAGED_COMMENTS, STAGED_POSTS
-from dataset_builder.workdir import Layout, copy, parquet, publish, temporary
+from dataset_builder.workdir import copy, parquet, publish, temporary
 
 # of two records of one post the later, then the richer one counts
 NEWEST = (
@@ -23,13 +28,16 @@ NEWEST = (
     "num_comments DESC NULLS LAST, likes DESC NULLS LAST, created, title, url, description"
 )
 
+DUPLICATES = "duplicates"
+DUPLICATE = pa.schema([("id", pa.string()), ("target", pa.string())])
+
 
 def select_posts(reading: Reading, part: int, channels: dict[str, str]) -> None:
     """Apply the early rules to one partition."""
     layout = reading.layout
     con = reading.connection(f"posts-{part}")
     ledger = LedgerWriter(con, layout, f"text-posts-{part:05d}")
-    files = staged_files(layout, "read_posts", "posts", part)
+    files = staged_files(layout, READ, "posts", part)
     _load(con, parquet(files, STAGED_POSTS), channels)
     ledger.add(
         "SELECT 'read' AS stage, 'post' AS kind, id, source, media_type, false AS kept, "
@@ -118,10 +126,10 @@ _URL_KEY = r"""CASE
 END"""
 
 
-def find_duplicates(reading: Reading, partitions: int) -> None:
+def find_duplicates(reading: Reading) -> None:
     """Posts of one picture or video: the best scored stays, the others point to it.
 
-    Ledger rows and verdicts (with `target`, where a post's comments go) cover every post.
+    Leaves the pairs by partition, and their ledger rows.
     """
     layout, mode = reading.layout, reading.settings.reddit.duplicates
     con = reading.connection("duplicates")
@@ -139,42 +147,45 @@ def find_duplicates(reading: Reading, partitions: int) -> None:
         "SELECT 'duplicates' AS stage, 'post' AS kind, id, 'reddit' AS source, media_type, "
         "false AS kept, 'duplicate' AS reason, target AS value FROM duplicate"
     )
-    moved = "NULL" if mode == "merge" else "'duplicate'"
-    target = "duplicate.target" if mode == "merge" else "NULL"
-    files = [layout.parts / "verdicts" / f"{part:05d}.parquet" for part in range(partitions)]
-    verdicts = parquet(files, pa.schema([]))
-    copy(
-        con,
-        "SELECT v.id, v.source, v.media_type, "
-        f"CASE WHEN duplicate.id IS NOT NULL THEN {moved} ELSE v.reason END AS reason, "
-        f"CASE WHEN duplicate.id IS NOT NULL THEN {target} ELSE v.id END AS target "
-        f"FROM {verdicts} v LEFT JOIN duplicate ON v.id = duplicate.id",
-        final_verdicts(layout),
-    )
+    folder = task_folder(layout, DUPLICATES, 0)
+    name = temporary(folder)
+    rows = "SELECT id, target FROM duplicate"
+    Chunks(con, name, reading.partitions).write(rows, "posts", "id")
+    publish(name, folder)
     if mode == "merge":
         _move_comments(con, reading)
     ledger.close()
     con.close()
 
 
-def _move_comments(con: duckdb.DuckDBPyConnection, reading: Reading) -> None:
-    """Comments that were read with their posts (the authors' release) follow a merged post.
+def final_verdicts(reading: Reading, part: int) -> str:
+    """SQL table expression: a partition's posts with reason (null = still in) and target.
 
-    Those of a dump are read later and go to the right post at once.
+    The target is the post that its comments go to: itself, or another where the two were merged.
     """
     layout = reading.layout
-    files = sorted(layout.parts.glob("read_posts/?????/comments/part=*/*.parquet"))
-    moved = f"{parquet(files, STAGED_COMMENTS)} c JOIN duplicate ON c.post_id = duplicate.id"
-    if not con.sql(f"SELECT 1 FROM {moved} LIMIT 1").fetchall():
-        return
+    merged = reading.settings.reddit.duplicates == "merge"
+    verdicts = parquet([layout.parts / "verdicts" / f"{part:05d}.parquet"], pa.schema([]))
+    duplicates = parquet(staged_files(layout, DUPLICATES, "posts", part), DUPLICATE)
+    reason, target = ("NULL", "d.target") if merged else ("'duplicate'", "NULL")
+    return (
+        "(SELECT v.id AS post_id, v.media_type, "
+        f"CASE WHEN d.id IS NULL THEN v.reason ELSE {reason} END AS reason, "
+        f"CASE WHEN d.id IS NULL THEN v.id ELSE {target} END AS target "
+        f"FROM {verdicts} v LEFT JOIN {duplicates} d ON v.id = d.id)"
+    )
+
+
+def _move_comments(con: duckdb.DuckDBPyConnection, reading: Reading) -> None:
+    """Comments of merged posts follow them, as another reading task's would."""
+    layout = reading.layout
+    files = sorted(layout.parts.glob(f"{READ}/?????/comments/part=*/*.parquet"))
+    columns = ", ".join(f'c."{field}"' for field in STAGED_COMMENTS.names if field != "post_id")
+    rows = (
+        f"SELECT {columns}, duplicate.target AS post_id "
+        f"FROM {parquet(files, STAGED_COMMENTS)} c JOIN duplicate ON c.post_id = duplicate.id"
+    )
     folder = task_folder(layout, MOVED, 0)
     name = temporary(folder)
-    columns = ", ".join(f'c."{field}"' for field in STAGED_COMMENTS.names if field != "post_id")
-    rows = f"SELECT {columns}, duplicate.target AS post_id FROM {moved}"
     Chunks(con, name, reading.partitions).write(rows, "comments", "post_id")
     publish(name, folder)
-
-
-def final_verdicts(layout: Layout) -> Path:
-    """One row per known post: reason (null = still in) and target of its comments."""
-    return layout.parts / "verdicts.parquet"

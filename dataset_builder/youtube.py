@@ -94,7 +94,7 @@ def _video(record: Mapping[str, Any], rows: Rows) -> None:
     if not video or not extractor.startswith("youtube"):
         why = f"its site is {_plain(extractor)}" if video else "it has no id"
         raise ValueError(f"not a YouTube video: {why}")
-    comments = [item for item in record.get("comments") or [] if isinstance(item, Mapping)]
+    comments = list(_items(record, "comments"))
     post = _post(video)
     categories = record.get("categories") or []
     retrieved = _int(record.get("epoch"))
@@ -123,12 +123,14 @@ def _video(record: Mapping[str, Any], rows: Rows) -> None:
     )
     rows.posts.append(post)
     for position, item in enumerate(comments):
-        rows.comments.append(_comment(video, item, position, retrieved))
+        rows.comments.append(_comment(post["id"], video, item, position, retrieved))
 
 
-def _comment(video: str, item: Mapping[str, Any], position: int, retrieved: int | None) -> Row:
+def _comment(
+    post: str, video: str, item: Mapping[str, Any], position: int, retrieved: int | None
+) -> Row:
     return {
-        "post_id": f"youtube-{video}",
+        "post_id": post,
         "id": _text(item.get("id")) or f"{video}.{position}",
         "body": _text(item.get("text")),
         "likes": _count(item.get("like_count")),
@@ -213,7 +215,9 @@ def _part(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    return mend(str(value)) if isinstance(value, str | int | float) and value != "" else None
+    if type(value) is str:
+        return mend(value) if value else None
+    return str(value) if isinstance(value, int | float) else None
 
 
 def _float(value: Any) -> float | None:
@@ -225,6 +229,8 @@ def _float(value: Any) -> float | None:
 
 
 def _int(value: Any) -> int | None:
+    if value is None:
+        return None
     number = value if isinstance(value, int) else _float(value)
     return int(number) if number is not None and abs(number) < 2**62 else None
 

@@ -1,11 +1,12 @@
 """Personal data: recall and false positives on generated samples, and what must stay as it is."""
 
 import collections
+import random
 import re
 
 import pytest
 
-from dataset_builder.pii import PII_GATE, PLACEHOLDERS, scrub, scrub_url
+from dataset_builder.pii import PII_GATE, PLACEHOLDERS, URL_GATES, scrub, scrub_url
 from tests.pii_samples import look_alikes, positives
 
 NEEDED = {"email": 0.99, "url": 0.99, "handle": 0.99, "phone": 0.95, "ip": 0.95, "card": 0.95}
@@ -88,3 +89,20 @@ def test_addresses(url, left):
     found = collections.Counter()
     assert scrub_url(url, found) == (left or url)
     assert found == ({"url": 1} if left else {})
+
+
+def test_addresses_the_gates_hold_back_hold_nothing():
+    draw = random.Random(2)
+    plain, named = map(re.compile, URL_GATES)
+    hosts = "i.redd.it reddit.com www.reddit.com x.com t.me youtube.com a.example linkedin.com"
+    parts = (
+        "u user in add some_one a.jpg watch?v=a_-AAAAAAAA %40me @me U User x.com a=b a@b.c ?sid=s"
+    )
+    urls = [
+        draw.choice(["http://", "https://", "HTTPS://", "ftp://", ""])
+        + "/".join([draw.choice(hosts.split()), *draw.choices(parts.split(), k=draw.randint(0, 3))])
+        for _ in range(20_000)
+    ]
+    held = [url for url in urls if plain.search(url) and not named.search(url)]
+    assert len(held) > 1000
+    assert [url for url in held if scrub_url(url, collections.Counter()) != url] == []
