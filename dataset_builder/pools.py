@@ -23,10 +23,12 @@ def run_within(
     weights: Mapping[int, int],
     room: int,
     workers: int,
+    done: Callable[[int], None],
 ) -> None:
     """Run every task of `weights`, in their order, those at once together within `room`.
 
-    One that is too heavy alone runs alone among the heavy. Raises as `finished`.
+    One that is too heavy alone runs alone among the heavy. `done` is told of each that ended.
+    Raises as `finished`.
     """
     waiting, running = list(weights), dict[Future[Any], int]()
     with _ended(running):
@@ -38,7 +40,7 @@ def run_within(
                     waiting.remove(task)
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 future.result()
-                del running[future]
+                done(running.pop(future))
 
 
 @contextmanager

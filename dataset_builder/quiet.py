@@ -1,8 +1,6 @@
 """datatrove's executors without their console logs: a failure is one message, ours."""
 
 import multiprocessing
-import os
-import threading
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -12,6 +10,7 @@ from datatrove.executor.slurm import SlurmPipelineExecutor
 from datatrove.utils.stats import PipelineStats
 from loguru import logger
 
+from dataset_builder import worker
 from dataset_builder.engine import Demand
 from dataset_builder.pools import run_within
 from dataset_builder.server import start_server
@@ -46,31 +45,16 @@ class QuietLocal(QuietRun, LocalPipelineExecutor):
         """
         start_server()
         context = multiprocessing.get_context("forkserver")
-        with ProcessPoolExecutor(self.workers, context, _adopt, (self,)) as pool:
+        (step,) = self.pipeline
+        with ProcessPoolExecutor(self.workers, context, worker.adopt, (step,)) as pool:
             weights = {rank: self.demand.of(rank) for rank in self.get_incomplete_ranks()}
             run_within(
-                lambda rank: pool.submit(_run, rank), weights, self.demand.room, self.workers
+                lambda rank: pool.submit(worker.run, rank),
+                weights,
+                self.demand.room,
+                self.workers,
+                self.mark_rank_as_completed,
             )
-
-
-_stage: list[QuietLocal] = []  # what this worker process works for
-
-
-def _adopt(stage: QuietLocal) -> None:
-    _stage[:] = [stage]
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A worker whose first process was killed must not wait for work for ever."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-def _run(rank: int) -> None:
-    _stage[0]._run_for_rank(rank)
 
 
 class QuietRay(QuietRun, RayPipelineExecutor):
