@@ -98,16 +98,17 @@ class Chunks:
         self.con, self.folder, self.partitions = con, folder, partitions
         self.number = 0
 
-    def write(self, select: str, kind: str, key: str) -> None:
-        """Write the query's rows as `<folder>/<kind>/part=K/c<n>_*.parquet`."""
+    def write(self, select: str, kind: str, key: str) -> int:
+        """Write the query's rows as `<folder>/<kind>/part=K/c<n>_*.parquet`; returns how many."""
         target = self.folder / kind
         target.mkdir(parents=True, exist_ok=True)
-        self.con.execute(
+        done = self.con.execute(
             f"COPY (SELECT *, hash({key}) % {self.partitions} AS part FROM ({select})) "
             f"TO {literal(target)} (FORMAT parquet, COMPRESSION snappy, PARTITION_BY (part), "
             f"FILENAME_PATTERN 'c{self.number:05d}_{{i}}', OVERWRITE_OR_IGNORE)"
         )
         self.number += 1
+        return int(done.fetchall()[0][0])
 
 
 def grouped(parts: Iterator[pa.Table]) -> Iterator[pa.Table]:
@@ -132,10 +133,10 @@ def read_submissions(reading: Reading, task: int, source: Source) -> None:
     ours = reddit.wanted(reading.settings, unknown=False)
     posts = reddit.submissions_sql(reading.settings, reading.key)
     with _Task(reading, task, "post") as job:
-        for _ in job.chunks(source, reddit.SUBMISSION_FIELDS):
+        for rows in job.chunks(source, reddit.SUBMISSION_FIELDS):
             read = job.ledger.refusal.posts(f"SELECT {POST_NAMES} FROM ({posts} WHERE {ours})")
-            job.out.write(read, "posts", "id")
-            job.ledger.add(_other_subreddits("post", "'reddit-' || id", ours))
+            if job.out.write(read, "posts", "id") < rows:
+                job.ledger.add(_other_subreddits("post", "'reddit-' || id", ours))
 
 
 def read_comments(reading: Reading, task: int, source: Source) -> None:
@@ -143,11 +144,12 @@ def read_comments(reading: Reading, task: int, source: Source) -> None:
     ours = reddit.wanted(reading.settings, unknown=True)
     author = reddit.author_hash("author", reading.key)
     with _Task(reading, task, "comment") as job:
-        for _ in job.chunks(source, reddit.COMMENT_FIELDS):
-            rows = job.ledger.refusal.comments(f"{reddit.comment_rows()} WHERE {ours}", author)
-            staged = reddit.comments_sql(rows, reading.settings, reading.key)
-            job.out.write(f"SELECT {COMMENT_NAMES} FROM ({staged})", "comments", "post_id")
-            job.ledger.add(_other_subreddits("comment", "id", ours))
+        for rows in job.chunks(source, reddit.COMMENT_FIELDS):
+            read = job.ledger.refusal.comments(f"{reddit.comment_rows()} WHERE {ours}", author)
+            staged = reddit.comments_sql(read, reading.settings, reading.key)
+            select = f"SELECT {COMMENT_NAMES} FROM ({staged})"
+            if job.out.write(select, "comments", "post_id") < rows:
+                job.ledger.add(_other_subreddits("comment", "id", ours))
 
 
 def _other_subreddits(kind: str, id: str, ours: str) -> str:
@@ -215,13 +217,16 @@ class _Task:
         finally:
             self.con.close()
 
-    def chunks(self, source: Source, fields: Sequence[str]) -> Iterator[None]:
-        """Register each chunk of the file as `raw`; the file's tally is settled at its end."""
+    def chunks(self, source: Source, fields: Sequence[str]) -> Iterator[int]:
+        """Register each chunk of the file as `raw`, and say how many rows it has.
+
+        The file's tally is settled at its end.
+        """
         tally, budget = Tally(), Budget.of(self.reading.settings)
         parts = tables(source.path, fields, "id", budget, tally, self.reading.threads)
         for table in ahead(grouped(parts)):
             self.con.register("raw", table)
-            yield
+            yield table.num_rows
             self.con.unregister("raw")
             self.note(tally)
         self.finish_file(source, tally)

@@ -7,8 +7,15 @@ import html
 import re
 import unicodedata
 
+# Signs that no step below changes, alone or beside each other: ASCII, composed letters, punctuation
+# and emoji. None is a space, invisible or a mark that joins the sign before it.
+UNCHANGED = (
+    "\\x20-\\x7e\u00a1-\u00ac\u00ae-\u02ff\u0400-\u0481\u2010-\u2027\u2030-\u205e\u20a0-\u20bf"
+    "\u2190-\u2328\u2600-\u27bf\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff\uac00-\ud7a3\ufe0f"
+    "\U0001f300-\U0001faff"
+)
 # Texts without any of these come back unchanged; used as SQL gate (RE2) and tested to be one.
-PLAIN_GATE = r"[^\x20-\x7e]|[&*_`\\^]|~~|\]\(|>!|<[/A-Za-z]|^[ >#+=|:~-]|^\d+[.)] | $|  "
+PLAIN_GATE = rf"[^{UNCHANGED}]|[&*_`\\^]|~~|\]\(|>!|<[/A-Za-z]|^[ >#+=|:~-]|^\d+[.)] | $|  "
 
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u200e\u200f\u202a-\u202e"

@@ -2,10 +2,11 @@
 
 import random
 import re
+import unicodedata
 
 import pytest
 
-from dataset_builder.normalise import PLAIN_GATE, normalise
+from dataset_builder.normalise import PLAIN_GATE, UNCHANGED, normalise
 
 REDDIT = {
     "**bold** and *it* and ***both***": "bold and it and both",
@@ -51,7 +52,8 @@ def test_youtube(text, clean):
 def test_texts_the_gate_holds_back_are_clean_already():
     gate = re.compile(PLAIN_GATE)
     draw = random.Random(1)
-    signs = "abc XYZ 019 .,;:!?'\"()-+=/@%$" * 3 + "*_~`[]<>#^|\\&\n\té\u200b"
+    signs = "abc XYZ 019 .,;:!?'\"()-+=/@%$" * 3 + "*_~`[]<>#^|\\&\n\té日👍\u2019"
+    signs += "\ufe0f\u0301\u200b\u200d"
     texts = ["".join(draw.choices(signs, k=draw.randint(0, 12))) for _ in range(60_000)]
     held = [text for text in texts if not gate.search(text)]
     assert len(held) > 3000
@@ -63,3 +65,22 @@ def test_texts_the_gate_holds_back_are_clean_already():
 def test_no_text_takes_long(sign):
     normalise(sign * 5000, True)
     normalise((sign + "a") * 3000, True)
+
+
+def test_signs_the_gate_calls_unchanged_are_so_alone_and_together():
+    kind = re.compile(f"[{UNCHANGED}]")
+    signs = [chr(n) for n in range(128, 0x20000) if kind.match(chr(n))]
+    assert len(signs) > 30_000
+    for sign in signs:
+        assert sign.isprintable() or unicodedata.category(sign) == "Cn", hex(ord(sign))
+        assert not sign.isspace()
+        assert unicodedata.combining(sign) == 0
+        assert normalise(f"a{sign}b", True) == f"a{sign}b"
+    # what composes with the sign before it: marks, and the vowels and finals of Hangul syllables
+    joining = {c for c in signs if unicodedata.category(c).startswith("M")} - {"\ufe0f"}
+    assert joining == set()
+    assert not kind.search("\u1161\u11a8\u0301\u3099\u00a0\u00ad\u200b\u200d\u2028\u3000\u0085")
+    draw = random.Random(3)
+    for _ in range(20_000):
+        text = "".join(draw.choices(signs, k=6))
+        assert unicodedata.is_normalized("NFC", text), ascii(text)
