@@ -39,11 +39,7 @@ def select_posts(reading: Reading, part: int, channels: dict[str, str]) -> None:
     ledger = LedgerWriter(con, layout, f"text-posts-{part:05d}")
     files = staged_files(layout, READ, "posts", part)
     _load(con, parquet(files, STAGED_POSTS), channels)
-    ledger.add(
-        "SELECT 'read' AS stage, 'post' AS kind, id, source, media_type, false AS kept, "
-        "'repeated' AS reason, 'record ' || copy AS value FROM every WHERE copy > 1"
-    )
-    con.execute("DELETE FROM every WHERE copy > 1")
+    _drop_repeated(con, ledger)
     _normalise_titles(con)
     add_detected(con, "every", reading.settings)
     sources = []
@@ -73,16 +69,30 @@ def select_posts(reading: Reading, part: int, channels: dict[str, str]) -> None:
 
 
 def _load(con: duckdb.DuckDBPyConnection, rows: str, channels: dict[str, str]) -> None:
-    """Table `every`: the partition's posts with `copy` (1 = the record that counts)."""
+    """Table `every`: the partition's posts, numbered."""
     listed = pa.table({"id": list(channels), "label": list(channels.values())})
     con.register("channels_arrow", listed.cast(pa.schema([("id", "string"), ("label", "string")])))
     con.execute("CREATE TABLE channels AS SELECT * FROM channels_arrow")
     con.execute(
-        f"CREATE TABLE every AS SELECT posts.* REPLACE ("
-        "coalesce(nullif(channels.label, ''), posts.brand, posts.channel) AS brand), "
-        f"row_number() OVER (PARTITION BY posts.id ORDER BY {NEWEST}) AS copy "
+        "CREATE TABLE every AS SELECT row_number() OVER () AS n, posts.* REPLACE ("
+        "coalesce(nullif(channels.label, ''), posts.brand, posts.channel) AS brand) "
         f"FROM {rows} posts LEFT JOIN channels ON posts.channel_id = channels.id"
     )
+
+
+def _drop_repeated(con: duckdb.DuckDBPyConnection, ledger: LedgerWriter) -> None:
+    """Of several records of one post the one that counts stays in `every`."""
+    con.execute("CREATE TABLE twice AS SELECT id FROM every GROUP BY id HAVING count(*) > 1")
+    con.execute(
+        f"CREATE TABLE repeated AS SELECT n, row_number() OVER (PARTITION BY id ORDER BY {NEWEST}) "
+        "AS copy FROM every SEMI JOIN twice USING (id)"
+    )
+    ledger.add(
+        "SELECT 'read' AS stage, 'post' AS kind, id, source, media_type, false AS kept, "
+        "'repeated' AS reason, 'record ' || copy AS value FROM every JOIN repeated USING (n) "
+        "WHERE copy > 1"
+    )
+    con.execute("DELETE FROM every WHERE n IN (SELECT n FROM repeated WHERE copy > 1)")
 
 
 def _normalise_titles(con: duckdb.DuckDBPyConnection) -> None:

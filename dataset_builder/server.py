@@ -5,8 +5,7 @@ from multiprocessing import forkserver
 
 from dataset_builder.interrupts import interrupts_held
 
-# pandas: pyarrow loads it in each process that turns a list into an array
-LOADED = ["dataset_builder.pipeline", "dataset_builder.worker", "scipy.sparse", "pandas"]
+LOADED = ["dataset_builder.pipeline", "dataset_builder.worker", "scipy.sparse"]
 
 
 def start_server() -> None:
