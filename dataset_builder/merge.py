@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from dataset_builder.ingest import Reading
 from dataset_builder.schema import COMMENTS, POSTS
+from dataset_builder.select_posts import ORIGINS
 from dataset_builder.splits import assign, group_keys
 from dataset_builder.staging import STAGED_POSTS
 from dataset_builder.workdir import copy, parquet, publish, temporary, write_table, write_text
@@ -63,6 +64,9 @@ def _merge_comments(reading: Reading, folder: Path, text: Path) -> None:
     publish(file, text / "comments.parquet")
     posts = parquet(folder.glob("posts-*.parquet"), STAGED_POSTS)
     _write_authors(con, posts, comments, text / "authors.parquet")
+    origins = parquet(folder.glob("origins-*.parquet"), ORIGINS)
+    # the same comment may have been moved twice, from two records
+    copy(con, f"SELECT DISTINCT * FROM {origins} ORDER BY ALL", text / "origins.parquet")
     con.close()
 
 

@@ -19,7 +19,7 @@ from dataset_builder.ingest import MOVED, READ, Reading, staged_files
 from dataset_builder.ledger import LedgerWriter
 from dataset_builder.pii import PII_GATE, URL_GATES, scrub, scrub_url
 from dataset_builder.reddit import body_marks, quote
-from dataset_builder.select_posts import clean, final_verdicts
+from dataset_builder.select_posts import ORIGINS, clean, final_verdicts
 from dataset_builder.staging import STAGED_COMMENTS, STAGED_POSTS
 from dataset_builder.workdir import copy, parquet, write_text
 
@@ -50,6 +50,12 @@ def select_comments(reading: Reading, part: int) -> None:
         con,
         "SELECT * FROM top ORDER BY post_id, rank",
         folder / f"comments-{part:05d}.parquet",
+    )
+    origins = parquet(staged_files(layout, MOVED, "origins", part), ORIGINS)
+    copy(
+        con,
+        f"SELECT id, origin, origin_author FROM top JOIN {origins} USING (post_id, id) ORDER BY id",
+        folder / f"origins-{part:05d}.parquet",
     )
     write_text(folder / f"pii-{part:05d}.json", json.dumps(dict(sorted(found.items()))))
     ledger.close()

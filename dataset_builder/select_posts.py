@@ -30,6 +30,9 @@ NEWEST = (
 
 DUPLICATES = "duplicates"
 DUPLICATE = pa.schema([("id", pa.string()), ("target", pa.string())])
+ORIGINS = pa.schema(
+    [(name, pa.string()) for name in ("post_id", "id", "origin", "origin_author")]
+)  # of comments whose post was merged into another
 
 
 def select_posts(reading: Reading, part: int, channels: dict[str, str]) -> None:
@@ -148,9 +151,9 @@ def find_duplicates(reading: Reading) -> None:
     same = "(PARTITION BY key ORDER BY score DESC NULLS LAST, created NULLS LAST, id)"
     wanted = "false" if mode == "keep" else "key IS NOT NULL AND NOT is_self AND NOT gallery"
     con.execute(
-        f"CREATE TABLE duplicate AS SELECT id, media_type, first AS target FROM ("
-        f"SELECT id, media_type, first_value(id) OVER {same} AS first FROM ("
-        f"SELECT id, media_type, score, created, is_self, gallery, {_URL_KEY} AS key "
+        f"CREATE TABLE duplicate AS SELECT id, media_type, author_key, first AS target FROM ("
+        f"SELECT id, media_type, author_key, first_value(id) OVER {same} AS first FROM ("
+        f"SELECT id, media_type, author_key, score, created, is_self, gallery, {_URL_KEY} AS key "
         f"FROM {posts} WHERE source = 'reddit') WHERE {wanted}) WHERE id <> first"
     )
     ledger.add(
@@ -187,15 +190,23 @@ def final_verdicts(reading: Reading, part: int) -> str:
 
 
 def _move_comments(con: duckdb.DuckDBPyConnection, reading: Reading) -> None:
-    """Comments of merged posts follow them, as another reading task's would."""
+    """Comments of merged posts follow them, as another reading task's would.
+
+    Where each came from is left beside them, so that the merged post can be forgotten.
+    """
     layout = reading.layout
     files = sorted(layout.parts.glob(f"{READ}/?????/comments/part=*/*.parquet"))
-    columns = ", ".join(f'c."{field}"' for field in STAGED_COMMENTS.names if field != "post_id")
-    rows = (
-        f"SELECT {columns}, duplicate.target AS post_id "
-        f"FROM {parquet(files, STAGED_COMMENTS)} c JOIN duplicate ON c.post_id = duplicate.id"
+    columns = ", ".join(f'"{field}"' for field in STAGED_COMMENTS.names if field != "post_id")
+    con.execute(
+        f"CREATE TABLE moved AS SELECT {columns}, target AS post_id, post_id AS origin, "
+        f"origin_author FROM {parquet(files, STAGED_COMMENTS)} "
+        "JOIN (SELECT id AS post_id, target, author_key AS origin_author FROM duplicate) "
+        "USING (post_id)"
     )
     folder = task_folder(layout, MOVED, 0)
     name = temporary(folder)
-    Chunks(con, name, reading.partitions).write(rows, "comments", "post_id")
+    chunks = Chunks(con, name, reading.partitions)
+    chunks.write(f"SELECT {columns}, post_id FROM moved", "comments", "post_id")
+    origins = f"SELECT {', '.join(ORIGINS.names)} FROM moved"
+    chunks.write(origins, "origins", "post_id")
     publish(name, folder)

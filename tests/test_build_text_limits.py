@@ -3,6 +3,9 @@
 import os
 import shutil
 import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -10,20 +13,20 @@ import zstandard
 
 from dataset_builder import pipeline
 from dataset_builder.errors import BuildError
-from dataset_builder.ingest import Source
-from dataset_builder.pipeline import _readers
-from dataset_builder.schema import InputDigest
+from dataset_builder.pools import run_within
+from dataset_builder.read_stage import readers
 from dataset_builder.settings import load_settings
+from dataset_builder.streams import window_bytes
 from dataset_builder.synthetic import generate
 from dataset_builder.workdir import Layout, publish, temporary, write_text
 from tests.test_build_text import build, command, release_digests
 
 
-def source(path, window_log):
+def written(path, window_log):
     parameters = zstandard.ZstdCompressionParameters.from_level(1, window_log=window_log)
     compressor = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
     path.write_bytes(compressor.compress(b"x\n" * 1000) + compressor.flush())
-    return Source(path, InputDigest("reddit_comments", path.name, path.stat().st_size, "0"))
+    return path
 
 
 @pytest.mark.parametrize(
@@ -32,9 +35,33 @@ def source(path, window_log):
 )
 def test_decoders_share_the_memory_they_are_given(tmp_path, window_log, gigabytes, expected):
     """One decoder of a 2 GiB window takes 2.1 GB: two at once only where there is room."""
-    files = tuple(source(tmp_path / f"{n}.zst", window_log) for n in range(4))
+    windows = [window_bytes(written(tmp_path / f"{n}.zst", window_log)) for n in range(4)]
     settings = load_settings("seed", [f"build.decoder_memory_gb={gigabytes}"])
-    assert _readers(files, settings, 4) == expected
+    assert readers(windows, settings, 4) == expected
+
+
+def test_heavy_tasks_wait_for_each_other_and_light_ones_do_not():
+    """Two decoders of 2 GiB windows never run at once; what has none runs beside either."""
+    weights = {0: 20, 1: 20, 2: 0, 3: 5, 4: 30}  # 4 is too heavy: it runs alone among the heavy
+    running, seen, ended = set(), [], []
+    lock = threading.Lock()
+
+    def work(task):
+        with lock:
+            running.add(task)
+            seen.append(frozenset(running))
+        time.sleep(0.02)
+        with lock:
+            running.discard(task)
+
+    with ThreadPoolExecutor(3) as pool:
+        run_within(lambda task: pool.submit(work, task), weights, 25, 3, ended.append)
+    assert sorted(ended) == sorted(weights)
+    assert all(len(together) <= 3 for together in seen)
+    for together in seen:
+        heavy = [weights[task] for task in together if weights[task]]
+        assert sum(heavy) <= 25 or len(heavy) == 1, together
+    assert any({0, 2} <= together for together in seen)  # 2 overtook 1
 
 
 def test_a_ledger_that_misses_rows_is_a_failed_build(tmp_path, monkeypatch):
