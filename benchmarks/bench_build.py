@@ -42,7 +42,7 @@ def measure(command: list[str], memory: bool) -> dict[str, Any]:
 
     def watch() -> None:
         nonlocal peak
-        while not stop.wait(0.1):
+        while not stop.wait(0.1 if memory else 0.25):
             total = 0
             for one in tree(process):
                 try:
