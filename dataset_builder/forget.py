@@ -26,7 +26,7 @@ from dataset_builder.forget_rewrite import (
     hide_in_ledger,
     rewrite_shard,
 )
-from dataset_builder.forget_scope import Scope, hash_names, refused, resolve
+from dataset_builder.forget_scope import Scope, Wanted, hash_names, refused, resolve
 from dataset_builder.funnel import write_funnel
 from dataset_builder.manifest import CARD, ReleaseFile, read_manifest
 from dataset_builder.release_files import close_again, release_facts
@@ -48,7 +48,8 @@ def forget(build_dir: Path, targets: Sequence[Target]) -> dict[str, Any]:
     where = _samples(release, manifest["files"])
     media = {sample: sha256 for sample, (_, sha256, _) in where.items()}
     bits = manifest["settings"]["media"]["duplicate_bits"] or 0
-    scope = resolve(build_dir, targets, media, bits)
+    wanted = Wanted(targets)
+    scope = resolve(build_dir, wanted, media, bits)
     # what a URL, an author or a look led to is refused by its own name as well
     tombstones.add(Target("id", item) for item in scope.posts | scope.comments)
     tombstones.save(build_dir)
@@ -74,6 +75,8 @@ def forget(build_dir: Path, targets: Sequence[Target]) -> dict[str, Any]:
         "root": root,
         "removed": sorted(scope.posts),
         "removed_media": sorted(scope.media),
+        "unmatched": len(wanted.unmatched(targets)),
+        "unmatched_lines": sorted({target.line for target in wanted.unmatched(targets)} - {0}),
     }
 
 

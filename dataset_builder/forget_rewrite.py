@@ -75,6 +75,8 @@ def clean_work(build_dir: Path, scope: Scope) -> None:
     text = work / "text"
     if (text / "authors.parquet").is_file():
         _filter(text / "authors.parquet", "id", scope.posts | scope.comments)
+    if (text / "origins.parquet").is_file():
+        _filter(text / "origins.parquet", "id", scope.comments)
     _filter(text / "comments.parquet", "id", scope.comments)
     _filter(text / "posts.parquet", "id", scope.posts)
     _rename_groups(text / "posts.parquet", scope.posts)

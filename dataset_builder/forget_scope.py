@@ -16,7 +16,15 @@ import pyarrow as pa
 from dataset_builder.errors import BuildError
 from dataset_builder.judged import read_rows
 from dataset_builder.media_record import MediaRecord, RecordStore
-from dataset_builder.tombstones import HEX64, Target, Tombstones, canonical_url, near, values_of
+from dataset_builder.tombstones import (
+    HEX64,
+    KINDS,
+    Target,
+    Tombstones,
+    canonical_url,
+    near,
+    values_of,
+)
 
 # what stands before a name where people copy it from
 PROFILE = re.compile(r"^(?:(?:https?://)?(?:\w+\.)?reddit\.com)?/?(?:u|user)/", re.IGNORECASE)
@@ -34,6 +42,24 @@ class Scope:
     names: set[str] = field(default_factory=set)  # and names the files themselves may have
 
 
+class Wanted:
+    """The targets by kind, and which of them something was found for."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self.values = {kind: values_of(targets, kind) for kind in KINDS}
+        self.found: set[str] = set()
+
+    def names(self, kind: str, *values: str | None) -> bool:
+        """Whether a target of this kind names one of these."""
+        hits = self.values[kind].intersection(value for value in values if value is not None)
+        self.found |= hits
+        return bool(hits)
+
+    def unmatched(self, targets: Sequence[Target]) -> list[Target]:
+        """Targets that named nothing; a bare hash is two of them, and one is enough."""
+        return [target for target in targets if target.value not in self.found]
+
+
 def read_posts(build_dir: Path) -> Iterator[dict[str, Any]]:
     """Ids and addresses of the posts the text stage kept, a batch in memory at a time."""
     path = build_dir / "work" / "text" / "posts.parquet"
@@ -47,13 +73,26 @@ def read_comments(build_dir: Path) -> Iterator[dict[str, Any]]:
     return read_rows(build_dir / "work" / "text" / "comments.parquet", ["post_id", "id"])
 
 
-def written_by(build_dir: Path, wanted: Callable[[str], bool]) -> set[tuple[str, str]]:
-    """(kind, id) of what authors wrote whose keyed hash is `wanted`; empty without authors."""
+def read_origins(build_dir: Path) -> Iterator[dict[str, Any]]:
+    """Kept comments whose post was merged into another: id, origin and its author's keyed hash.
+
+    With the origin's `native` id and its `address`, as posts have them.
+    """
+    path = build_dir / "work" / "text" / "origins.parquet"
+    for row in read_rows(path, ["id", "origin", "origin_author"]) if path.is_file() else ():
+        native = row["origin"].partition("-")[2]
+        yield {**row, "native": native, "address": f"reddit.com/comments/{native}"}
+
+
+def written_by(build_dir: Path, wanted: Callable[[str], bool]) -> dict[tuple[str, str], str]:
+    """(kind, id) of what authors wrote whose keyed hash is `wanted`, with it."""
     path = build_dir / "work" / "text" / "authors.parquet"
     if not path.is_file():
-        return set()
+        return {}
     rows = read_rows(path, AUTHORS.names)
-    return {(row["kind"], row["id"]) for row in rows if wanted(row["author_key"])}
+    return {
+        (row["kind"], row["id"]): row["author_key"] for row in rows if wanted(row["author_key"])
+    }
 
 
 def hash_names(build_dir: Path, targets: Iterable[Target]) -> list[Target]:
@@ -66,34 +105,40 @@ def hash_names(build_dir: Path, targets: Iterable[Target]) -> list[Target]:
                 raise BuildError(f"{key_file}: needed to find an author by name; give the hash")
             name = PROFILE.sub("", target.value).strip("/@").lower()
             digest = hmac.new(key_file.read_bytes(), name.encode(), hashlib.sha256).hexdigest()
-            found.append(Target("author", digest))
+            found.append(Target("author", digest, target.line))
         elif target.kind == "id":
             plain = re.sub("^(?i:t1_)", "", re.sub("^(?i:t3_)", "reddit-", target.value))
             # Reddit's ids are lower case, YouTube's are not
-            found.append(Target("id", plain.lower() if plain.startswith("reddit-") else plain))
+            lower = plain.startswith("reddit-")
+            found.append(Target("id", plain.lower() if lower else plain, target.line))
         else:
             found.append(target)
     return found
 
 
-def resolve(
-    build_dir: Path, targets: Sequence[Target], samples: Mapping[str, str | None], bits: int
-) -> Scope:
-    """Everything of a build that `targets` name; `samples` is sample id -> media hash."""
-    names = values_of(targets, "author")
-    authors = written_by(build_dir, names.__contains__) if names else set()
-    ids, urls = values_of(targets, "id"), values_of(targets, "url")
-    scope = Scope(media=values_of(targets, "media"))
-    scope.media |= _looking_like(build_dir, values_of(targets, "phash"), bits)
+def resolve(build_dir: Path, wanted: Wanted, samples: Mapping[str, str | None], bits: int) -> Scope:
+    """Everything of a build that is wanted; `samples` is sample id -> media hash."""
+    authors = written_by(build_dir, wanted.values["author"].__contains__)
+    scope = Scope(media=set(wanted.values["media"]))
+    wanted.names("media", *samples.values(), *_stored(build_dir, scope.media))
+    scope.media |= _looking_like(build_dir, wanted, bits)
     for post in read_posts(build_dir):
-        addresses = {canonical_url(post["url"]), canonical_url(post["permalink"])}
-        by_author = ("post", post["id"]) in authors
-        if {post["id"], post["native_id"]} & ids or addresses & urls or by_author:
+        addresses = (canonical_url(post["url"]), canonical_url(post["permalink"]))
+        named = wanted.names("id", post["id"], post["native_id"])
+        named |= wanted.names("url", *addresses)
+        if named | wanted.names("author", authors.get(("post", post["id"]))):
             scope.posts.add(post["id"])
-    scope.posts |= {s for s, sha in samples.items() if sha in scope.media or s in ids}
+    scope.posts |= {s for s, sha in samples.items() if sha in scope.media or wanted.names("id", s)}
+    for moved in read_origins(build_dir):
+        named = wanted.names("id", moved["origin"], moved["native"])
+        named |= wanted.names("url", moved["address"])
+        if named | wanted.names("author", moved["origin_author"]):
+            scope.posts.add(moved["origin"])
+            scope.comments.add(moved["id"])
     for comment in read_comments(build_dir):
-        by_author = ("comment", comment["id"]) in authors
-        if comment["id"] in ids or comment["post_id"] in scope.posts or by_author:
+        named = wanted.names("id", comment["id"])
+        named |= wanted.names("author", authors.get(("comment", comment["id"])))
+        if named or comment["post_id"] in scope.posts:
             scope.comments.add(comment["id"])
     _fill_media(build_dir, samples, scope)
     return scope
@@ -101,7 +146,7 @@ def resolve(
 
 def refused(build_dir: Path, tombstones: Tombstones) -> Scope:
     """Posts and comments of the text stage that tombstones refuse."""
-    authors: set[tuple[str, str]] = set()
+    authors: dict[tuple[str, str], str] = {}
     if tombstones.entries["author"]:
         known = lru_cache(maxsize=1 << 16)(partial(tombstones.refuses, "author"))
         authors = written_by(build_dir, known)
@@ -109,6 +154,11 @@ def refused(build_dir: Path, tombstones: Tombstones) -> Scope:
     for post in read_posts(build_dir):
         if ("post", post["id"]) in authors or tombstones.refuses_post(post):
             scope.posts.add(post["id"])
+    for moved in read_origins(build_dir):
+        ids = any(tombstones.refuses("id", moved[key]) for key in ("origin", "native"))
+        by_author = tombstones.refuses("author", moved["origin_author"])
+        if ids or by_author or tombstones.refuses("url", moved["address"]):
+            scope.comments.add(moved["id"])
     for comment in read_comments(build_dir):
         by_author = ("comment", comment["id"]) in authors
         gone = by_author or tombstones.refuses("id", comment["id"])
@@ -123,15 +173,24 @@ def record_stores(build_dir: Path) -> list[RecordStore]:
     return [RecordStore(path) for path in sorted(folder.glob("*")) if path.is_dir()]
 
 
-def _looking_like(build_dir: Path, wanted: set[str], bits: int) -> set[str]:
-    """Hashes of stored media with a signature near one of `wanted`."""
+def _stored(build_dir: Path, wanted: set[str]) -> Iterator[str]:
+    """Those of these hashes that a media store knows, shown by a sample or not."""
+    for store in record_stores(build_dir):
+        yield from (sha for sha in wanted if any(store.folder.glob(f"??/{sha}.tar")))
+
+
+def _looking_like(build_dir: Path, wanted: Wanted, bits: int) -> set[str]:
+    """Hashes of stored media with a signature near a wanted one."""
     found: set[str] = set()
-    if not wanted:
+    looks = wanted.values["phash"]
+    if not looks:
         return found
     for store in record_stores(build_dir):
         for path in sorted(store.folder.glob("??/*.tar")):
             record = store.read(path.stem)
-            if any(near(mine, other, bits) for mine in record_bits(record) for other in wanted):
+            mine = record_bits(record)
+            alike = {other for other in looks if any(near(one, other, bits) for one in mine)}
+            if wanted.names("phash", *alike):
                 found.add(record.sha256)
     return found
 

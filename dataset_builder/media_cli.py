@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,13 @@ def _forget(arguments: argparse.Namespace) -> None:
     for key in ("removed", "removed_media"):  # naming them once more would be no forgetting
         del result[key]
     _print(arguments, result)
+    if result["unmatched"]:
+        lines = ", ".join(map(str, result["unmatched_lines"]))
+        print(
+            f"blift: nothing in {arguments.build} is named by line {lines} of {arguments.list}: "
+            "check the spelling; later builds refuse it all the same",
+            file=sys.stderr,
+        )
 
 
 def _add_hydrate(commands: Any) -> None:

@@ -66,7 +66,8 @@ def _merge_comments(reading: Reading, folder: Path, text: Path) -> None:
     _write_authors(con, posts, comments, text / "authors.parquet")
     origins = parquet(folder.glob("origins-*.parquet"), ORIGINS)
     # the same comment may have been moved twice, from two records
-    copy(con, f"SELECT DISTINCT * FROM {origins} ORDER BY ALL", text / "origins.parquet")
+    rows = f"SELECT DISTINCT id, origin, origin_author FROM {origins} ORDER BY ALL"
+    copy(con, rows, text / "origins.parquet")
     con.close()
 
 

@@ -33,7 +33,7 @@ class QuietRun:
         return PipelineStats()
 
 
-class QuietLocal(QuietRun, LocalPipelineExecutor):
+class QuietLocal(LocalPipelineExecutor):
     """Processes of this machine, forked from a server that has our libraries loaded already."""
 
     demand = Demand()

@@ -222,7 +222,7 @@ def comments_sql(rows: str, settings: Settings, key: bytes) -> str:
     return f"""
     SELECT post_id, id, {body} AS body, {number("score")} AS likes,
       {number("created_utc")} AS created, NULL::BIGINT AS position, {author} AS author_key,
-      NULL::VARCHAR AS nsfw, {bot("author")} AS bot,
+      {bot("author")} AS bot,
       CASE WHEN author = '[deleted]' THEN 'author' END AS deleted, {reply} AS reply,
       {number("retrieved_on")} AS retrieved
     FROM ({rows})"""
@@ -236,10 +236,10 @@ def body_marks(rows: str, where: str) -> str:
     likely = f"CASE WHEN {where} THEN regexp_matches(body, {quote(MARK_GATE)}) END"
     return f"""
     SELECT * REPLACE (
-      CASE WHEN likely THEN CASE WHEN regexp_matches(body, {quote(NSFW_MARK)}) THEN 'text' END END
-        AS nsfw,
       CASE WHEN bot IS NOT NULL THEN bot WHEN likely THEN
         CASE WHEN {signed("body")} THEN 'signature' END END AS bot,
       CASE WHEN NOT ({where}) THEN NULL
-        WHEN {deleted_text("body")} OR body IS NULL THEN 'text' ELSE deleted END AS deleted)
+        WHEN {deleted_text("body")} OR body IS NULL THEN 'text' ELSE deleted END AS deleted),
+      CASE WHEN likely THEN CASE WHEN regexp_matches(body, {quote(NSFW_MARK)}) THEN 'text' END END
+        AS nsfw
     FROM (SELECT *, {likely} AS likely FROM ({rows}))"""

@@ -173,10 +173,9 @@ def _drop_repeated(con: duckdb.DuckDBPyConnection, ledger: LedgerWriter) -> None
 def _judge(con: duckdb.DuckDBPyConnection, reading: Reading, ledger: LedgerWriter) -> None:
     """Texts in `every` normalised, with the verdict of the rules that read them."""
     clean(con, "every", "n", "text", "source = 'reddit'", "verdict IS NULL")
-    words = "CASE WHEN text = '' THEN 0 ELSE strlen(text) - strlen(replace(text, ' ', '')) + 1 END"
     con.execute(
         f"CREATE TABLE judged AS SELECT n, {_per_source(rulebook.COMMENT_TEXT, reading)} AS found "
-        f"FROM (SELECT n, source, text, {words} AS words FROM every WHERE verdict IS NULL) "
+        "FROM (SELECT n, source, text FROM every WHERE verdict IS NULL) "
         "WHERE found IS NOT NULL"
     )
     con.execute(

@@ -57,8 +57,7 @@ STAGED_COMMENTS = pa.schema(
         ("created", pa.int64()),
         ("position", pa.int64()),  # the platform's own order, where it gives one
         ("author_key", pa.string()),  # keyed hash, so that an author can be forgotten
-        ("nsfw", pa.string()),
-        ("bot", pa.string()),
+        ("bot", pa.string()),  # what the author's name says; likewise deleted
         ("deleted", pa.string()),
         ("reply", pa.bool_()),
         ("retrieved", pa.int64()),

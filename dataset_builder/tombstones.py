@@ -12,7 +12,7 @@ import json
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -34,6 +34,7 @@ class Target:
 
     kind: str
     value: str
+    line: int = field(default=0, compare=False)
 
 
 @dataclass
@@ -161,7 +162,7 @@ def read_targets(path: Path) -> list[Target]:
                 f"{path}:{number}: {text[:80]!r}: expected `KIND VALUE` with one of "
                 f"{', '.join(KINDS)}, or a bare id, URL, sha256 or 16-digit perceptual hash"
             )
-        targets += found
+        targets += [replace(target, line=number) for target in found]
     return targets
 
 

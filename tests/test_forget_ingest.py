@@ -213,6 +213,79 @@ def test_comments_of_a_post_refused_by_its_picture_address_go_with_it(tmp_path):
     assert leaks(request.out, ["reddit-another", word("url", 1)]) == []
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        Target("id", "t3_repost"),
+        Target("url", "https://www.reddit.com/r/pics/comments/repost/again/"),
+        Target("author", "u/Reposter"),
+    ],
+    ids=lambda target: target.kind,
+)
+def test_a_repost_is_forgotten_with_the_comments_it_gave_another_post(tmp_path, target):
+    request = dumps(tmp_path, 3, 0)
+    (post, *_), comments = rows_of(tmp_path / "RS.zst"), rows_of(tmp_path / "RC.zst")
+    repost = {**post, "id": "repost", "author": "Reposter", "score": 1, "permalink": None}
+    zst(tmp_path / "RS2.zst", [repost])
+    lent = [
+        {
+            **comments[at],
+            "id": f"lent{at}",
+            "link_id": "t3_repost",
+            "body": f"{word('lent', at)} is it",
+        }
+        for at in range(2)
+    ]
+    request = replace(
+        request,
+        submissions=(*request.submissions, tmp_path / "RS2.zst"),
+        comments=(*request.comments, zst(tmp_path / "RC2.zst", lent)),
+    )
+    build(request, SETTINGS)
+    gone = [word("lent", 0), word("lent", 1), "lent0", "lent1", "reddit-repost"]
+    assert {needle for _, needle in leaks(request.out, gone)} == set(gone)
+    read = totals(request.out)
+    plain = Target(target.kind, canonical_url(target.value) or target.value)
+    result = forget(request.out, [plain if target.kind == "url" else target])
+    assert (result["posts"], result["comments"], result["unmatched"]) == (1, 2, 0)
+    assert leaks(request.out, gone) == []
+    assert totals(request.out) == read
+    assert verify(request.out / "release").ok
+    assert set(release_ids(request.out)) == {f"reddit-{word('post', at)}" for at in range(3)}
+    again = replace(request, out=tmp_path / "again")
+    build(again, load_settings("seed", [*OFF, *RULES, f"build.tombstones={request.out}"]))
+    assert leaks(again.out, gone) == []
+
+
+def release_ids(folder: Path) -> list[str]:
+    return [row["id"] for row in pq.read_table(folder / "release" / "metadata").to_pylist()]
+
+
+def rows_of(path: Path) -> list[dict]:
+    text = zstandard.ZstdDecompressor().decompressobj().decompress(path.read_bytes())
+    return [json.loads(line) for line in text.decode().splitlines()]
+
+
+def test_targets_that_name_nothing_are_counted(tmp_path):
+    request = dumps(tmp_path, 2, 0)
+    build(request, SETTINGS)
+    (row, *_) = pq.read_table(request.out / "release" / "metadata").to_pylist()
+    targets = [
+        Target("id", f"t3_{word('post', 0)}", 1),
+        Target("id", "t3_nosuch", 2),
+        Target("media", row["media_sha256"], 3),
+        Target("author", row["media_sha256"], 3),  # a bare hash stands for both
+        Target("author", "u/nobody", 4),
+        Target("phash", row["media_phash"][0], 5),
+        Target("phash", "0123456789abcdef", 6),
+        Target("url", "i.redd.it/nosuch.jpg", 7),
+        Target("id", f"t1_{word('comment', 10)}", 8),
+    ]
+    result = forget(request.out, targets)
+    assert result["unmatched_lines"] == [2, 4, 6, 7]
+    assert result["unmatched"] == 4
+
+
 def test_no_post_left_keeps_the_name_of_a_forgotten_one(tmp_path):
     request = dumps(tmp_path, 4, 0)
     rows = zstandard.decompress((tmp_path / "RS.zst").read_bytes(), 1 << 20).decode().splitlines()

@@ -275,6 +275,17 @@ def test_repeated_items_count_once_kept_once_dropped(tmp_path):
         assert total["in"] == total["kept"] + total["dropped"]
 
 
+def test_a_file_given_under_two_names_repeats_every_comment_whatever_became_of_its_post(tmp_path):
+    ours = [row for row in COMMENTS_IN if row["subreddit"] == "pics"]
+    inputs = ["--reddit-submissions", lines(tmp_path / "s.jsonl", POSTS_IN), "--reddit-comments"]
+    inputs += [lines(tmp_path / f"c{n}.jsonl", ours) for n in range(2)]
+    assert main(["build", "--media", "none", "--out", str(tmp_path / "out"), *inputs]) == 0
+    for row in ours:
+        reasons = [found["reason"] for found in why(tmp_path / "out", f"t1_{row['id']}")]
+        assert len(reasons) == 2, (row, reasons)
+        assert reasons.count("repeated") == 1, (row, reasons)
+
+
 def test_a_video_of_unknown_length_is_left_for_fetch_and_hydrate(tmp_path):
     """A build without media drops it in the end; its text stays, because a file would tell."""
     link = "https://www.youtube.com/watch?v=AAAAAAAAAAA"

@@ -52,12 +52,11 @@ def post(source, late=False, set_=(), comments=9, **changes):
     return judge(rulebook.staged(stages, settings), POST[source] | changes, STAGED_POSTS, extra)
 
 
-def comment(source, set_=(), text="four words are enough", **changes):
+def comment(source, set_=(), text="four words are enough", nsfw=None, **changes):
     settings = load_settings("seed", list(set_))
     functions = (*rulebook.COMMENT_MARKS, *rulebook.COMMENT_TEXT)
     stages = rulebook.comment_rules(functions, settings, source)
-    words = len(text.split())
-    extra = f", {literal(text, 'VARCHAR')} AS text, {words} AS words"
+    extra = f", {literal(text, 'VARCHAR')} AS text, {literal(nsfw, 'VARCHAR')} AS nsfw"
     return judge(stages, {"reply": False} | changes, STAGED_COMMENTS, extra)
 
 
