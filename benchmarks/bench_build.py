@@ -106,6 +106,7 @@ def dumps(folder: Path, comments: int) -> Path:
     command = [sys.executable, "-m", "dataset_builder.synthetic", "--posts", str(posts)]
     command += ["--comments", str(comments), "--seed", "1", "--out", str(out)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    os.sync()  # nobody's run shall pay for writing them back
     return out
 
 

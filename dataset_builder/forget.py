@@ -48,8 +48,7 @@ def forget(build_dir: Path, targets: Sequence[Target]) -> dict[str, Any]:
     where = _samples(release, manifest["files"])
     media = {sample: sha256 for sample, (_, sha256, _) in where.items()}
     bits = manifest["settings"]["media"]["duplicate_bits"] or 0
-    wanted = Wanted(targets)
-    scope = resolve(build_dir, wanted, media, bits)
+    scope = resolve(build_dir, wanted := Wanted(targets), media, bits)
     # what a URL, an author or a look led to is refused by its own name as well
     tombstones.add(Target("id", item) for item in scope.posts | scope.comments)
     tombstones.save(build_dir)

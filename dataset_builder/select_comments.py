@@ -125,10 +125,7 @@ def _join(
         f"CREATE TABLE post AS SELECT p.*, k.number FROM {posts} p "
         "JOIN known k ON p.id = k.post_id WHERE k.reason IS NULL AND k.target = p.id"
     )
-    files = [
-        *staged_files(layout, READ, "comments", part),
-        *staged_files(layout, MOVED, "comments", part),
-    ]
+    files = [*(f for stage in (READ, MOVED) for f in staged_files(layout, stage, "comments", part))]
     rows = (
         "SELECT *, CASE WHEN starts_with(post_id, 'youtube-') THEN 'youtube' ELSE 'reddit' END "
         "AS source "

@@ -237,6 +237,11 @@ def _scratch(idle: Idle) -> IO[bytes]:
     return file
 
 
+def _block(file: IO[bytes], size: int, first: int, idle: Idle, too_long: int = 0) -> Block:
+    file.truncate(size)  # it may have been a longer block's
+    return Block(file, size, first, too_long, idle)
+
+
 def line_blocks(chunks: Iterator[bytes], max_line: int) -> Iterator[Block]:
     """Cut a byte stream into blocks of whole lines of about BLOCK_BYTES; the reader closes them.
 
@@ -246,39 +251,34 @@ def line_blocks(chunks: Iterator[bytes], max_line: int) -> Iterator[Block]:
     idle: Idle = queue.SimpleQueue()
     file, size, first, line, skipped = _scratch(idle), 0, 1, 1, 0
     rest = 0  # bytes behind the last newline
-
-    def block(size: int) -> Block:
-        file.truncate(size)  # it may have been a longer block's
-        return Block(file, size, first, idle=idle)
-
     for chunk in chunks:
         if skipped:
             end = chunk.find(b"\n")
             if end < 0:
                 skipped += len(chunk)
                 continue
-            yield Block(_scratch(idle), 0, line, skipped + end, idle)
+            yield _block(_scratch(idle), 0, line, idle, skipped + end)
             first, skipped, chunk = line + 1, 0, chunk[end + 1 :]
             line = first
         cut = chunk.rfind(b"\n") + 1
         line += _newlines(chunk)  # none stand behind the cut
         if cut and size + cut >= BLOCK_BYTES:
             file.write(chunk[:cut])
-            yield block(size + cut)
+            yield _block(file, size + cut, first, idle)
             file, size, first, rest, chunk, cut = _scratch(idle), 0, line, 0, chunk[cut:], 0
         file.write(chunk)
         size += len(chunk)
         rest = len(chunk) - cut if cut else rest + len(chunk)
         if rest > max_line:
             if size > rest:
-                yield block(size - rest)
+                yield _block(file, size - rest, first, idle)
             file, size, skipped, rest = _scratch(idle), 0, rest, 0
     if skipped:
-        yield Block(_scratch(idle), 0, line, skipped, idle)
+        yield _block(_scratch(idle), 0, line, idle, skipped)
     elif size:
         if rest:
             size += file.write(b"\n")
-        yield block(size)
+        yield _block(file, size, first, idle)
 
 
 def _newlines(data: bytes) -> int:

@@ -139,6 +139,24 @@ class TestLineBlocks:
             assert block.first == lines
             lines += block.data.count(b"\n")
 
+    def test_memory_used_again_shows_nothing_of_the_block_before(self, monkeypatch):
+        """Long and short blocks, and skipped lines, each closed before the next is read."""
+        monkeypatch.setattr("dataset_builder.streams.BLOCK_BYTES", 300)
+        draw = random.Random(5)
+        parts = [b"%d " % at * draw.choice([1, 5, 90, 400]) + b"\n" for at in range(200)]
+        text = b"".join(parts)
+        chunks = (text[at : at + 64] for at in range(0, len(text), 64))
+        found, long = [], 0
+        for block in line_blocks(chunks, 900):
+            if block.too_long:
+                long += 1
+                assert block.data == b""
+            assert len(block.data) == block.size
+            found.append(block.data)
+            block.close()
+        assert b"".join(found) == b"".join(part for part in parts if len(part) <= 900)
+        assert long == sum(len(part) > 900 for part in parts) > 10
+
     def test_no_newline_at_the_end(self):
         (block,) = line_blocks(iter([b"a\nb"]), 10)
         assert (block.data, block.size, block.first) == (b"a\nb\n", 4, 1)
