@@ -35,6 +35,7 @@ from dataset_builder.workdir import (
 POST_NAMES = ", ".join(f'"{name}"' for name in STAGED_POSTS.names)
 COMMENT_NAMES = ", ".join(f'"{name}"' for name in STAGED_COMMENTS.names)
 CHUNK_ROWS = 100_000
+DOCUMENT_ROWS = 20_000  # as Python objects, which take ten times the room
 READ = "read*"  # folders of the reading stages
 MOVED = "moved"  # comments whose post was merged into another
 COUNTS = "counts.json"  # items of a reading task: what the ledger must add up to
@@ -179,7 +180,7 @@ def read_documents(reading: Reading, task: int, sources: Sequence[Source]) -> No
                     tally.documents += 1
                 except ValueError as error:
                     tally.add(line, b"", str(error))
-                if len(rows.posts) + len(rows.comments) >= CHUNK_ROWS // 2:
+                if len(rows.posts) + len(rows.comments) >= DOCUMENT_ROWS:
                     job.flush(rows)
                     job.note(tally)
             job.finish_file(source, tally, alone=len(sources) == 1)
