@@ -1,20 +1,23 @@
 """`blift estimate`: rows, time and disk of a build, from real runs on a share of its inputs.
 
-Small builds run in a temporary folder: a tiny one gives each stage's fixed cost, a larger one its
-cost per row. Media are not part of it: fetching and decoding depend on them alone.
+Two small builds run in a temporary folder: the straight line through the seconds of each stage
+gives its fixed cost and its cost per row. Media are not part of it: fetching and decoding depend
+on them alone.
 """
 
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dataset_builder.extract import Extract, extract, share_of
-from dataset_builder.ndjson import is_parquet
-from dataset_builder.pipeline import Request, build
+from dataset_builder.extract import Extract, extract, share_of, thinned
+from dataset_builder.inputs import find_files
+from dataset_builder.pipeline import Request, build, partitions
 from dataset_builder.settings import Settings
 
-TINY_LINES = 64
+SMALL = 1 / 8  # of the sample
+OF_POSTS = ("posts", "duplicates", "finish")  # stages whose work grows with the posts
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,14 @@ def estimate(request: Request, settings: Settings) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="blift-estimate-") as name:
         folder = Path(name)
         sample = extract(roles, folder / "large", settings)
-        heads = _heads(sample, folder / "tiny")
-        _run(request, settings, heads, folder / "first")  # what only a first build loads
-        large = _run(request, settings, sample, folder / "large")
-        tiny = _run(request, settings, heads, folder / "tiny")
-    seconds = {
-        stage: _extrapolate(tiny.result["seconds"].get(stage, 0.0), value, tiny.share, large.share)
-        for stage, value in large.result["seconds"].items()
-    }
+        less = thinned(sample, SMALL, folder / "small", settings)
+        settings = _with_partitions(request, settings)
+        _run(request, settings, less, folder / "first")  # what only a first build loads
+        large, small = (
+            _quieter(_run(request, settings, part, folder / f"{name}{n}") for n in range(2))
+            for name, part in (("large", sample), ("small", less))
+        )
+    seconds = {stage: _whole(stage, small, large) for stage in large.result["seconds"]}
     release = large.result["bytes"] / large.posts
     rest = (large.result["peak_disk"] - large.result["bytes"]) / large.share
     return {
@@ -87,37 +90,39 @@ def _run(
     return Run(result, rows, shares["posts"], share)
 
 
+def _quieter(runs: Iterable[Run]) -> Run:
+    """Of two equal runs the lower seconds of each stage: what held one up is not the build's."""
+    one, other = runs
+    seconds = {
+        stage: min(value, other.result["seconds"].get(stage, value))
+        for stage, value in one.result["seconds"].items()
+    }
+    return replace(one, result={**one.result, "seconds": seconds})
+
+
 def _paths(sample: list[Extract]) -> tuple[Path, ...]:
     return tuple(one.path for one in sample if one.lines)
 
 
-def _heads(sample: dict[str, list[Extract]], folder: Path) -> dict[str, list[Extract]]:
-    """The first lines of a sample: what a build costs that has next to nothing to do."""
-    folder.mkdir(parents=True)
-    heads = {}
-    for role, group in sample.items():
-        first = next((one for one in group if one.lines), None)
-        total = sum(one.total for one in group)
-        if first is None or is_parquet(first.path):
-            heads[role] = group
-            continue
-        if first.path.suffix == ".json":  # a document
-            heads[role] = [replace(first, total=total)]
-            continue
-        with first.path.open("rb") as file:
-            lines = [line for line, _ in zip(file, range(TINY_LINES), strict=False)]
-        path = folder / f"{role}.jsonl"
-        path.write_bytes(b"".join(lines))
-        heads[role] = [Extract(path, len(lines), total)]
-    return heads
+def _with_partitions(request: Request, settings: Settings) -> Settings:
+    """As many partitions as keep the workers as busy as those of the whole build will."""
+    files = find_files(request.submissions, request.comments, request.youtube, request.channels)
+    size = sum(file.stat().st_size for group in files.values() for file in group)
+    wanted = min(partitions(size, settings), request.workers)
+    return settings.replaced("build", partitions=wanted)
 
 
-def _extrapolate(tiny: float, large: float, tiny_share: float, large_share: float) -> float:
-    """Fixed cost plus cost per share, through both measurements; never below the larger one."""
-    if large_share - tiny_share < 1e-6:
-        return large
-    slope = (large - tiny) / (large_share - tiny_share)
-    return max(large, tiny + slope * (1 - tiny_share))
+def _whole(stage: str, small: Run, large: Run) -> float:
+    """Seconds of a stage of the whole build: fixed cost plus cost per share of what it works on.
+
+    Never below what the larger run took.
+    """
+    seconds, most = (run.result["seconds"].get(stage, 0.0) for run in (small, large))
+    shares = (small.posts, large.posts) if stage in OF_POSTS else (small.share, large.share)
+    if shares[1] - shares[0] < 1e-6:
+        return float(most)
+    slope = (most - seconds) / (shares[1] - shares[0])
+    return float(max(most, seconds + slope * (1 - shares[0])))
 
 
 def format_estimate(found: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ import json
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dataset_builder.ndjson import is_parquet
@@ -27,6 +27,7 @@ class Extract:
     path: Path
     lines: int
     total: float
+    drawn: float = 1.0  # the share of ids it was to take
 
 
 def extract(
@@ -43,10 +44,28 @@ def extract(
         found[role] = []
         for number, file in enumerate(group):
             if is_parquet(file):  # its rows are not counted here, and all are taken
-                found[role].append(Extract(file, 1, 1))
+                found[role].append(Extract(file, 1, 1, wanted))
                 continue
             name = f"{number:06d}-{file.stem}{'.json' if _is_document(file) else '.jsonl'}"
             found[role].append(_one(file, target / name, KEYS[role], wanted, room, settings))
+    return found
+
+
+def thinned(
+    sample: Mapping[str, Sequence[Extract]], share: float, folder: Path, settings: Settings
+) -> dict[str, list[Extract]]:
+    """About this share of a sample, whole in itself as well; documents and Parquet stay."""
+    found: dict[str, list[Extract]] = {}
+    for role, group in sample.items():
+        (folder / role).mkdir(parents=True)
+        found[role] = []
+        for one in group:
+            if is_parquet(one.path) or not one.lines or one.path.suffix == ".json":
+                found[role].append(one)
+                continue
+            target = folder / role / one.path.name
+            less = _one(one.path, target, KEYS[role], one.drawn * share, READ_BYTES, settings)
+            found[role].append(replace(less, total=one.total))
     return found
 
 
@@ -100,7 +119,7 @@ def _one(
                 break
     if document and _draw(file.name.encode()) >= wanted:
         kept = 0
-    return Extract(target, kept, seen / part)
+    return Extract(target, kept, seen / part, wanted)
 
 
 def _is_document(file: Path) -> bool:

@@ -134,7 +134,7 @@ def plan(request: Request, settings: Settings) -> dict[str, Any]:
     inputs = _inputs(None, request)
     return {
         "inputs": [source.digest.as_dict() for source in inputs.every()],
-        "partitions": _partitions(inputs, settings),
+        "partitions": partitions(inputs.bytes(), settings),
         "workers": request.workers,
         "executor": settings.build.executor,
         "rules": rulebook.describe(settings),
@@ -149,10 +149,10 @@ def _inputs(layout: Layout | None, request: Request) -> Inputs:
     )
 
 
-def _partitions(inputs: Inputs, settings: Settings) -> int:
-    """Depends on the inputs alone, never on the workers."""
+def partitions(size: int, settings: Settings) -> int:
+    """Of inputs of this many bytes: it depends on them alone, never on the workers."""
     asked = settings.build.partitions
-    wanted = 1 + inputs.bytes() // PARTITION_BYTES
+    wanted = 1 + size // PARTITION_BYTES
     if wanted > 2:
         wanted += -wanted % EVEN
     return int(asked) or min(MAX_PARTITIONS, wanted)
@@ -160,11 +160,11 @@ def _partitions(inputs: Inputs, settings: Settings) -> int:
 
 def _prepare(layout: Layout, inputs: Inputs, settings: Settings, workers: int) -> Reading:
     """Start afresh unless the folder holds this very build; make the author key once."""
-    partitions = _partitions(inputs, settings)
+    parts = partitions(inputs.bytes(), settings)
     state = {
         "settings": settings.digest(),
         "inputs": sorted([s.digest.role, s.digest.sha256] for s in inputs.every()),
-        "partitions": partitions,
+        "partitions": parts,
         "rules": rulebook.describe(settings),
         "vocabularies": vocabulary.versions(),
         # files of another version of the code must not be mixed with ours
@@ -186,7 +186,7 @@ def _prepare(layout: Layout, inputs: Inputs, settings: Settings, workers: int) -
         name.write_bytes(secrets.token_bytes(32))
         name.chmod(0o600)
         name.replace(layout.key_file)
-    return Reading(layout, settings, partitions, threads=1)
+    return Reading(layout, settings, parts, threads=1)
 
 
 def _text_stages(reading: Reading, inputs: Inputs, workers: int) -> dict[str, float]:

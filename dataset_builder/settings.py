@@ -76,6 +76,11 @@ class Settings:
         except KeyError:
             raise AttributeError(f"settings has no section {name!r}") from None
 
+    def replaced(self, section: str, **values: Any) -> "Settings":
+        """The same settings with other values in one section."""
+        tree = {name: one.as_dict() for name, one in self._sections.items()}
+        return Settings(self.preset, {**tree, section: {**tree[section], **values}})
+
     def as_dict(self) -> dict[str, Any]:
         """The settings as the manifest records them: without those of the machine (MACHINE)."""
         tree: dict[str, Any] = {"preset": self.preset}
