@@ -23,15 +23,18 @@ def test_ray_gives_the_same_bytes(tmp_path):
     assert release_digests(tmp_path / "ray") == release_digests(tmp_path / "here")
 
 
+def build_a_video(folder, executor):
+    """The exit code of the smallest build."""
+    video = {"id": "AAAAAAAAAAA", "title": "x", "extractor": "youtube", "view_count": 3}
+    (folder / "v.jsonl").write_text(json.dumps(video) + "\n")
+    given = ["--youtube", str(folder / "v.jsonl"), "--media", "none", "--workers", "1"]
+    return main(["build", *given, "--executor", executor, "--out", str(folder / "out")])
+
+
 def test_without_ray_the_message_says_what_to_do(tmp_path, capsys, monkeypatch):
     find = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda n, *a: None if n == "ray" else find(n))
-    (tmp_path / "v.jsonl").write_text(json.dumps({"id": "AAAAAAAAAAA", "title": "x"}) + "\n")
-    code = main(
-        ["build", "--youtube", str(tmp_path / "v.jsonl"), "--media", "none", "--executor", "ray",
-         "--out", str(tmp_path / "out"), "--workers", "1"]
-    )  # fmt: skip
-    assert code == 1
+    assert build_a_video(tmp_path, "ray") == 1
     assert "pip install 'ray" in capsys.readouterr().err
 
 
@@ -76,11 +79,5 @@ def test_a_dead_slurm_job_ends_the_wait(tmp_path, capsys, monkeypatch):
         (tools / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setattr(engine, "ASK_SLURM", 0.1)
-    video = {"id": "AAAAAAAAAAA", "title": "x", "extractor": "youtube", "view_count": 3}
-    (tmp_path / "v.jsonl").write_text(json.dumps(video) + "\n")
-    code = main(
-        ["build", "--youtube", str(tmp_path / "v.jsonl"), "--media", "none", "--executor", "slurm",
-         "--out", str(tmp_path / "out"), "--workers", "1"]
-    )  # fmt: skip
-    assert code == 1
+    assert build_a_video(tmp_path, "slurm") == 1
     assert "Slurm job 7 ended, but 1 of 1 tasks left no result" in capsys.readouterr().err
