@@ -1,0 +1,69 @@
+"""The room law and the names that would shadow a library, checked on the source with `ast`."""
+
+import ast
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+from places import ROOT
+
+ROOMS = ("dataset_builder", "model_card", "trainer", "space", "release", "demo")
+SOURCES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+
+
+def absolute_imports(path: Path) -> set[str]:
+    """Top-level names that a file imports absolutely, wherever the import stands in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            names.add(node.module.split(".")[0])
+    return names
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_room_imports_another(path: Path):
+    strangers = (absolute_imports(path) & {*ROOMS, "tests"}) - {room_of(path)}
+    assert not strangers, f"{path.relative_to(ROOT)} imports {sorted(strangers)}"
+
+
+@pytest.mark.parametrize("room", ["dataset_builder", "trainer", "space", "release", "demo"])
+def test_no_file_shadows_a_library(room: str):
+    # `python trainer/sft.py` puts trainer/ first on sys.path, where a trainer/evaluate.py
+    # would become everybody's `import evaluate`
+    taken = set(sys.stdlib_module_names) | set(packages_distributions())
+    stems = {path.stem for path in (ROOT / room).glob("*.py")} - {"__init__", "__main__"}
+    assert not stems & taken, f"{room}/ shadows {sorted(stems & taken)}"
+
+
+def test_model_card_is_flat_and_imports_its_siblings_relatively():
+    # the Hub's remote-code copier follows `from .name import Thing` and nothing else
+    folder = ROOT / "model_card"
+    siblings = {path.stem for path in folder.glob("*.py")}
+    assert [path for path in folder.rglob("*.py") if path.parent != folder] == []
+    for path in folder.glob("*.py"):
+        if path.stem.endswith("_llava_vid"):
+            assert not absolute_imports(path) & siblings, path.name
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.level:
+                assert node.level == 1, path.name
+                assert node.module in siblings, f"{path.name}: from .{node.module}"
+
+
+def test_a_benchmark_measures_one_room():
+    for path in (ROOT / "benchmarks").glob("*.py"):
+        measured = absolute_imports(path) & set(ROOMS)
+        assert len(measured) <= 1, f"{path.name} imports {sorted(measured)}"
+
+
+def test_the_law_sees_a_violation(tmp_path: Path):
+    stray = tmp_path / "stray.py"
+    stray.write_text("def late():\n    from dataset_builder.schema import Sample\n")
+    assert absolute_imports(stray) == {"dataset_builder"}
