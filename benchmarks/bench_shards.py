@@ -28,15 +28,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from dataset_builder.atomic import write_atomic
-from dataset_builder.blob import EMPTY, Blob
-from dataset_builder.content_type import MP4
-from dataset_builder.features import shard_features
-from dataset_builder.read_shard import read_samples
-from dataset_builder.sample_fields import CHECK_FEATURES, JSON_FEATURES
-from dataset_builder.scenes import SceneRules, scan
-from dataset_builder.shards import PACKED, packed_row, plan_shards, run_shard_task
-from dataset_builder.videos import open_video, video_stream
+from dataset_builder.decode.content_type import MP4
+from dataset_builder.decode.scenes import SceneRules, scan
+from dataset_builder.decode.videos import open_video, video_stream
+from dataset_builder.samples.fields import CHECK_FEATURES, JSON_FEATURES, shard_features
+from dataset_builder.shards.reader import read_samples
+from dataset_builder.shards.writer import PACKED, packed_row, plan_shards, run_shard_task
+from dataset_builder.work.blob import EMPTY, Blob
+from dataset_builder.work.whole_files import write_atomic
 
 RESULTS = Path(__file__).with_name("shards.json")
 RULES = SceneRules(3.0, 20.0, 15, 10, 256)

@@ -13,7 +13,6 @@ import pyarrow as pa
 REPLAY = pa.list_(
     pa.struct([("start", pa.float64()), ("end", pa.float64()), ("value", pa.float64())])
 )
-
 POSTS = pa.schema(
     [
         ("id", pa.string()),  # sample id: "reddit-<id>" or "youtube-<id>"
@@ -46,7 +45,6 @@ POSTS = pa.schema(
         ("split", pa.string()),  # train | validation | test
     ]
 )
-
 COMMENTS = pa.schema(
     [
         ("post_id", pa.string()),  # POSTS.id
@@ -56,7 +54,6 @@ COMMENTS = pa.schema(
         ("rank", pa.int32()),  # 1 = top
     ]
 )
-
 LEDGER = pa.schema(
     [
         ("stage", pa.string()),
@@ -100,3 +97,61 @@ class ReleaseSummary:
     files: int
     bytes: int
     dropped: dict[str, int] = field(default_factory=dict)
+
+
+STAGED_POSTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("media_type", pa.string()),
+        ("native_id", pa.string()),
+        ("url", pa.string()),
+        ("media_key", pa.string()),
+        ("subreddit", pa.string()),
+        ("host", pa.string()),
+        ("permalink", pa.string()),
+        ("title", pa.string()),
+        ("description", pa.string()),
+        ("channel", pa.string()),
+        ("channel_id", pa.string()),
+        ("brand", pa.string()),
+        ("created", pa.int64()),
+        ("duration", pa.float64()),
+        ("width", pa.int64()),
+        ("height", pa.int64()),
+        ("likes", pa.int64()),
+        ("views", pa.int64()),
+        ("score", pa.int64()),
+        ("num_comments", pa.int64()),
+        ("upvote_ratio", pa.float64()),
+        ("asr", pa.string()),
+        ("language", pa.string()),
+        ("category", pa.string()),
+        ("tags", pa.list_(pa.string())),
+        ("replay", REPLAY),
+        ("author_key", pa.string()),  # keyed hash of the author, for grouping only
+        ("nsfw", pa.string()),  # which mark says so, else null; likewise bot and deleted
+        ("bot", pa.string()),
+        ("deleted", pa.string()),
+        ("gallery", pa.bool_()),
+        ("is_self", pa.bool_()),
+        ("comments_disabled", pa.bool_()),
+        ("retrieved", pa.int64()),  # of two records of one post the later one counts
+    ]
+)
+STAGED_COMMENTS = pa.schema(
+    [
+        ("post_id", pa.string()),
+        ("id", pa.string()),
+        ("body", pa.string()),
+        ("likes", pa.int64()),
+        ("created", pa.int64()),
+        ("position", pa.int64()),  # the platform's own order, where it gives one
+        ("author_key", pa.string()),  # keyed hash, so that an author can be forgotten
+        ("bot", pa.string()),  # what the author's name says; likewise deleted
+        ("deleted", pa.string()),
+        ("reply", pa.bool_()),
+        ("retrieved", pa.int64()),
+    ]
+)
+SOURCES = ("reddit", "youtube")

@@ -4,11 +4,12 @@
 (`allowed`), are refused by name.
 """
 
+import copy
 import datetime
-import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -95,18 +96,28 @@ class Settings:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+@lru_cache(maxsize=1)
+def _document() -> dict[str, dict[str, Any]]:
+    with FILE.open(encoding="utf-8") as file:
+        return dict(yaml.safe_load(file))
+
+
+def presets() -> tuple[str, ...]:
+    """Names of the presets of blift.yaml."""
+    return tuple(_document()["presets"])
+
+
 def load_settings(preset: str, overrides: Sequence[str]) -> Settings:
     """The preset's settings with `dotted.key=value` overrides applied (values are YAML).
 
     Raises UsageError for an unknown preset or key, or a value the key may not have.
     """
-    document = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    tree: dict[str, dict[str, Any]] = document["settings"]
-    presets: dict[str, dict[str, Any]] = document["presets"]
-    if preset not in presets:
-        raise UsageError(f"unknown preset {preset!r}; blift.yaml has {', '.join(sorted(presets))}")
+    tree: dict[str, dict[str, Any]] = copy.deepcopy(_document()["settings"])
+    changes: dict[str, dict[str, Any]] = _document()["presets"]
+    if preset not in changes:
+        raise UsageError(f"unknown preset {preset!r}; blift.yaml has {', '.join(sorted(changes))}")
     defaults = {section: dict(values) for section, values in tree.items()}
-    for key, value in presets[preset].items():
+    for key, value in changes[preset].items():
         _assign(tree, defaults, key, value)
     for item in overrides:
         key, equals, text = item.partition("=")
@@ -143,6 +154,8 @@ def _assign(
     section, _, name = key.partition(".")
     if section not in tree or name not in tree[section]:
         known = list(_keys(defaults))
+        import difflib  # for those who mistyped alone
+
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         raise UsageError(f"unknown setting {key!r}; {hint}")

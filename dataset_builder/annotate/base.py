@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 
 from PIL import Image
 
-from dataset_builder.decoder import DecodeLimits
+from dataset_builder.decode.decoder import DecodeLimits
 
 
 @dataclass(frozen=True)

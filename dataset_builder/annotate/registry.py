@@ -9,10 +9,10 @@ from dataset_builder.annotate.asr import Transcript
 from dataset_builder.annotate.base import Annotator
 from dataset_builder.annotate.captioner import Captions
 from dataset_builder.annotate.colors import Colors
+from dataset_builder.annotate.language import annotator_missing
 from dataset_builder.annotate.nsfw import NsfwImage
 from dataset_builder.annotate.ocr import FrameText
 from dataset_builder.annotate.tags import ImageNetTags
-from dataset_builder.language import annotator_missing
 from dataset_builder.settings import Settings
 
 # the key in settings `annotate.*` -> the class; to add an annotator, add its line here

@@ -106,7 +106,7 @@ def test_the_question_of_the_demo_is_the_question_of_training():
     assert spec.loader is not None
     answer = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(answer)
-    from dataset_builder.turns import SYSTEM
+    from dataset_builder.samples.turns import SYSTEM
 
     asked = answer.conversation(Path("clip.mp4"), "A title")
     turns = [

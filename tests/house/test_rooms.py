@@ -67,3 +67,85 @@ def test_the_law_sees_a_violation(tmp_path: Path):
     stray = tmp_path / "stray.py"
     stray.write_text("def late():\n    from dataset_builder.schema import Sample\n")
     assert absolute_imports(stray) == {"dataset_builder"}
+
+
+# dataset_builder: a file imports from its own folder, or from one further left
+ORDER = (
+    "errors schema vocabulary|allowed|settings|work|run|ledger|rules|read|text|decode|fetch|media|"
+    "annotate|samples|shards|forget|pipeline|commands|cli blift synthetic|__main__"
+)
+RANK = {name: rank for rank, level in enumerate(ORDER.split("|")) for name in level.split()}
+BUILDER = ROOT / "dataset_builder"
+FILES = sorted(BUILDER.rglob("*.py"))
+MOST_MODULES = 12
+
+
+def builder_imports(path: Path) -> set[str]:
+    """What a file of the builder imports from it, as `folder.module` or `module`."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {
+                alias.name for alias in node.names if alias.name.startswith("dataset_builder.")
+            }
+        if (
+            isinstance(node, ast.ImportFrom)
+            and (node.module or "").split(".")[0] == "dataset_builder"
+        ):
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name for name in names if _is_module(name)} or {str(node.module)}
+        if isinstance(node, ast.ImportFrom) and node.level:
+            found.add(f"dataset_builder.relative-import-in-{path.name}")  # no rank: refused
+    return {name.removeprefix("dataset_builder.") for name in found}
+
+
+def _is_module(name: str) -> bool:
+    place = ROOT.joinpath(*name.split("."))
+    return place.is_dir() or place.with_suffix(".py").is_file()
+
+
+def upward(path: Path, inside: Path) -> list[str]:
+    """The imports of a file that the order of folders forbids."""
+    here = inside.parts[0].removesuffix(".py")
+    folders = {name.split(".")[0] for name in builder_imports(path)} - {here}
+    return sorted(there for there in folders if RANK.get(there, len(RANK)) >= RANK[here])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(BUILDER)))
+def test_folders_import_downwards_only(path: Path):
+    if path.parent != BUILDER or path.stem != "__init__":
+        assert upward(path, path.relative_to(BUILDER)) == []
+
+
+def test_no_two_modules_import_each_other():
+    graph = {
+        ".".join(path.relative_to(BUILDER).with_suffix("").parts): builder_imports(path)
+        for path in FILES
+    }
+    below: dict[str, set[str]] = {}
+
+    def reached(name: str) -> set[str]:
+        if name not in below:
+            below[name] = set()  # a circle comes back here and finds itself
+            for other in graph.get(name, ()):
+                below[name] |= {other} | reached(other)
+        return below[name]
+
+    assert [name for name in graph if name in reached(name)] == []
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=lambda p: p.name)
+def test_a_folder_is_small_and_says_what_it_is(folder: Path):
+    modules = [path for path in folder.glob("*.py") if path.stem != "__init__"]
+    assert len(modules) <= MOST_MODULES, sorted(path.name for path in modules)
+    (statement,) = ast.parse((folder / "__init__.py").read_text(encoding="utf-8")).body
+    assert isinstance(statement, ast.Expr)
+    assert isinstance(statement.value, ast.Constant)
+    assert "\n" not in str(statement.value.value)
+
+
+def test_the_order_sees_a_violation(tmp_path: Path):
+    stray = tmp_path / "stray.py"
+    stray.write_text("def late():\n    from dataset_builder.pipeline.build import build\n")
+    assert upward(stray, Path("read/stray.py")) == ["pipeline"]
+    assert upward(stray, Path("commands/stray.py")) == []

@@ -8,7 +8,7 @@ import pytest
 from builder.help.media_samples import picture
 from dataset_builder.annotate.base import MediaView
 from dataset_builder.annotate.captioner import Captions
-from dataset_builder.decoder import DecodeLimits
+from dataset_builder.decode.decoder import DecodeLimits
 from dataset_builder.settings import load_settings
 
 LIMITS = DecodeLimits.from_settings(load_settings("seed", []))

@@ -240,11 +240,12 @@ LONG_QUERY = """
 import os, signal, sys, threading
 import duckdb
 from dataset_builder import cli
+from dataset_builder.commands import ask
 def query(arguments):
     threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     duckdb.sql("set threads = 1")  # the main thread, which looks for signals, does the work
     duckdb.sql("select sum(sin(a.range * b.range)) from range(100000) a, range(100000) b").show()
-cli._stats = query
+ask._stats = query
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(cli.main(["stats", "--build", "out"]))
 """
@@ -253,9 +254,10 @@ sys.exit(cli.main(["stats", "--build", "out"]))
 IMPORTING = """
 import os, signal, sys
 from dataset_builder import cli
+from dataset_builder.commands import ask
 def imports(arguments):
     exec("os.kill(os.getpid(), signal.SIGINT)", {"os": os, "signal": signal})
-cli._stats = imports
+ask._stats = imports
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.exit(cli.main(["stats", "--build", "out"]))
 """

@@ -10,13 +10,14 @@ import pytest
 from PIL import Image
 
 from builder.help.media_samples import jpeg, picture, write_video
-from dataset_builder.content_type import AVI, sniff
-from dataset_builder.decoder import DecodeLimits, Decoder
-from dataset_builder.media import MediaFolder, scene_rules
-from dataset_builder.pictures import strip_jpeg
-from dataset_builder.rejected import RejectedMedia
+from dataset_builder.decode.content_type import AVI, sniff
+from dataset_builder.decode.decoder import DecodeLimits, Decoder
+from dataset_builder.decode.pictures import strip_jpeg
+from dataset_builder.decode.videos import publishable_mp4
+from dataset_builder.ledger.reasons import RejectedMedia
+from dataset_builder.media.examine import scene_rules
+from dataset_builder.media.folder import MediaFolder
 from dataset_builder.settings import load_settings
-from dataset_builder.videos import publishable_mp4
 
 SETTINGS = load_settings("seed", [])
 LIMITS = DecodeLimits.from_settings(SETTINGS)

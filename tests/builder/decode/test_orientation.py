@@ -8,11 +8,11 @@ import pytest
 from PIL import Image, ImageOps
 
 from builder.help.media_samples import FAST, ledger, picture, post, write_text
-from dataset_builder.decoder import DecodeLimits, Decoder
-from dataset_builder.finish import finish
-from dataset_builder.media import scene_rules
+from dataset_builder.decode.decoder import DecodeLimits, Decoder
+from dataset_builder.ledger.tombstones import near
+from dataset_builder.media.examine import scene_rules
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
-from dataset_builder.tombstones import near
 from model.fixtures import code
 
 SETTINGS = load_settings("seed", [*FAST])
@@ -88,7 +88,7 @@ def test_a_turned_copy_is_a_duplicate_and_the_published_file_stays_turned(tmp_pa
     posts = [post(f"reddit-{name}", "video", created=at) for at, name in enumerate(names)]
     said = ["one two three", "four five six"]
     write_text(tmp_path, posts, {f"reddit-{name}": said for name in names})
-    finish(tmp_path, media, SETTINGS, [], 1)
+    media_stage(tmp_path, media, SETTINGS, [], 1)
     rows = {r["id"]: (r["kept"], r["reason"]) for r in ledger(tmp_path) if r["kind"] == "post"}
     assert rows["reddit-turned"] == (False, "duplicate_media")
     assert rows["reddit-plain"] == rows["reddit-other"] == (True, None)

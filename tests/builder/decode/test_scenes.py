@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from builder.help.media_samples import write_video
-from dataset_builder.content_type import MP4
-from dataset_builder.scenes import (
+from dataset_builder.decode.content_type import MP4
+from dataset_builder.decode.scenes import (
     SceneRules,
     adaptive_cuts,
     content_cuts,
@@ -18,7 +18,7 @@ from dataset_builder.scenes import (
     scan,
     scene_ranges,
 )
-from dataset_builder.videos import open_video, video_stream
+from dataset_builder.decode.videos import open_video, video_stream
 from places import SHARED, needs_shared
 
 RULES = SceneRules(3.0, 20.0, 15, 10, 256)

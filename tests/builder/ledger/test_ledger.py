@@ -9,13 +9,12 @@ import pytest
 from builder.help.dumps import COMMENTS_IN, POSTS_IN, comment, lines, run, submission
 from dataset_builder.cli import main
 from dataset_builder.errors import BuildError
-from dataset_builder.funnel import STEPS, format_table, funnel
-from dataset_builder.reddit import hash_author
-from dataset_builder.rulebook import describe
+from dataset_builder.ledger.funnel import STEPS, format_stats, format_table, funnel, stats
+from dataset_builder.ledger.why import format_why, why
+from dataset_builder.read.reddit import hash_author
+from dataset_builder.rules.order import describe
 from dataset_builder.schema import COMMENTS, LEDGER, POSTS
 from dataset_builder.settings import load_settings
-from dataset_builder.stats import format_stats, stats
-from dataset_builder.why import format_why, why
 from places import ROOT
 
 
@@ -181,7 +180,7 @@ def test_every_reason_of_a_post_rule_has_its_step():
 
 
 def test_the_picture_is_a_picture_and_always_the_same(out, tmp_path):
-    from dataset_builder.funnel_plot import draw
+    from dataset_builder.ledger.funnel_plot import draw
 
     data = (out / "funnel.png").read_bytes()
     assert data.startswith(b"\x89PNG")

@@ -10,15 +10,15 @@ import pytest
 from builder.help.media_samples import jpeg, ledger, post, write_text
 from dataset_builder.annotate.registry import AnnotatorChoice
 from dataset_builder.annotate.run import RESULTS
-from dataset_builder.comment_table import Comments
-from dataset_builder.finish import drop_nsfw, finish
-from dataset_builder.media import record_folder
-from dataset_builder.media_ledger import write_media_ledger
-from dataset_builder.media_record import RecordStore
-from dataset_builder.merge_media import merge_duplicates
-from dataset_builder.select_media import select
+from dataset_builder.ledger.tombstones import load_tombstones
+from dataset_builder.media.duplicates import merge_duplicates
+from dataset_builder.media.examine import record_folder
+from dataset_builder.media.kept_comments import Comments
+from dataset_builder.media.ledger_rows import write_media_ledger
+from dataset_builder.media.passes import select
+from dataset_builder.media.record import RecordStore
+from dataset_builder.pipeline.media_stage import drop_nsfw, media_stage
 from dataset_builder.settings import load_settings
-from dataset_builder.tombstones import load_tombstones
 
 OFF = ["annotate.tags=null", "annotate.colors=null", "annotate.ocr=null"]
 # apart they are three different comments each; together two near-duplicates of "all" go
@@ -37,7 +37,7 @@ def build(folder, first, second, *changes, source="reddit"):
     write_text(
         folder, posts, {**comments, f"{source}-three": ["a lone post has its own", "and so"]}
     )
-    finish(folder, media, load_settings("seed", [*OFF, *changes]), [], 1)
+    media_stage(folder, media, load_settings("seed", [*OFF, *changes]), [], 1)
     rows = [r for path in folder.glob("release/metadata/*.parquet") for r in read(path)]
     return {row["id"]: row for row in rows}
 
@@ -113,7 +113,7 @@ def test_posts_with_the_same_picture_move_into_one_split(tmp_path):
     (media / "d.jpg").write_bytes(jpeg(4))
     write_text(tmp_path, posts, {})
     settings = load_settings("seed", [*OFF, "reddit.duplicates=keep"])
-    finish(tmp_path, media, settings, [], 1)
+    media_stage(tmp_path, media, settings, [], 1)
     found = {
         row["id"]: path.stem.split("-")[0]
         for path in (tmp_path / "release" / "metadata").glob("*.parquet")

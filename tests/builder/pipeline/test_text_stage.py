@@ -18,7 +18,7 @@ import zstandard
 
 from builder.help.builds import KEEP, build, command, ledger, release_digests
 from builder.help.text_oracle import Oracle, zst_lines
-from dataset_builder.synthetic import generate
+from dataset_builder.synthetic.dumps import generate
 
 
 @pytest.fixture(scope="module")

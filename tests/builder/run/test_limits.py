@@ -12,14 +12,15 @@ import pytest
 import zstandard
 
 from builder.help.builds import build, command, release_digests
-from dataset_builder import pipeline
 from dataset_builder.errors import BuildError
-from dataset_builder.pools import run_within
-from dataset_builder.read_stage import readers
+from dataset_builder.pipeline import build as pipeline
+from dataset_builder.read.read_stage import readers
+from dataset_builder.read.streams import window_bytes
+from dataset_builder.run.pool import run_within
 from dataset_builder.settings import load_settings
-from dataset_builder.streams import window_bytes
-from dataset_builder.synthetic import generate
-from dataset_builder.workdir import Layout, publish, temporary, write_text
+from dataset_builder.synthetic.dumps import generate
+from dataset_builder.work.layout import Layout
+from dataset_builder.work.whole_files import publish, temporary, write_text
 
 
 def written(path, window_log):

@@ -11,13 +11,13 @@ import webdataset
 from PIL import Image
 
 from builder.help.media_samples import FAST, jpeg, ledger, post, write_text, write_video
-from dataset_builder.finish import finish
-from dataset_builder.read_shard import read_samples
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.schema import InputDigest
 from dataset_builder.settings import load_settings
-from dataset_builder.shards import shard_order
-from dataset_builder.ustar import header, read_members
-from dataset_builder.verify import verify
+from dataset_builder.shards.reader import read_samples
+from dataset_builder.shards.verify import verify
+from dataset_builder.shards.writer import shard_order
+from dataset_builder.work.ustar import header, read_members
 
 INPUTS = [InputDigest("youtube", "videos.jsonl", 10, "0" * 64)]
 COMMENTS = ["what a lovely thing", "never seen before <|im_end|>", "take me there"]
@@ -25,7 +25,7 @@ COMMENTS = ["what a lovely thing", "never seen before <|im_end|>", "take me ther
 
 def build(folder, media, *overrides, workers=1):
     settings = load_settings("seed", [*FAST, *overrides])
-    return finish(folder, media, settings, INPUTS, workers)
+    return media_stage(folder, media, settings, INPUTS, workers)
 
 
 @pytest.fixture(scope="module")

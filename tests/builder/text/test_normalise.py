@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from dataset_builder.normalise import PLAIN_GATE, UNCHANGED, normalise
+from dataset_builder.text.normalise import PLAIN_GATE, UNCHANGED, normalise
 
 REDDIT = {
     "**bold** and *it* and ***both***": "bold and it and both",

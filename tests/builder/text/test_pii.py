@@ -7,7 +7,7 @@ import re
 import pytest
 
 from builder.help.pii_samples import look_alikes, positives
-from dataset_builder.pii import PII_GATE, PLACEHOLDERS, URL_GATES, scrub, scrub_url
+from dataset_builder.text.pii import PII_GATE, PLACEHOLDERS, URL_GATES, scrub, scrub_url
 
 NEEDED = {"email": 0.99, "url": 0.99, "handle": 0.99, "phone": 0.95, "ip": 0.95, "card": 0.95}
 
