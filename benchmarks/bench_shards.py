@@ -29,16 +29,17 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from dataset_builder.decode.content_type import MP4
-from dataset_builder.decode.scenes import SceneRules, scan
+from dataset_builder.decode.scenes import scan
 from dataset_builder.decode.videos import open_video, video_stream
 from dataset_builder.samples.fields import CHECK_FEATURES, JSON_FEATURES, shard_features
+from dataset_builder.sections import Scenes
 from dataset_builder.shards.reader import read_samples
 from dataset_builder.shards.writer import PACKED, packed_row, plan_shards, run_shard_task
 from dataset_builder.work.blob import EMPTY, Blob
 from dataset_builder.work.whole_files import write_atomic
 
 RESULTS = Path(__file__).with_name("shards.json")
-RULES = SceneRules(3.0, 20.0, 15, 10, 256)
+RULES = Scenes(3.0, 20.0, 15, 10, 256)
 PICTURE_BYTES = 150_000
 Side = Callable[[], Any]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 from dataset_builder.annotate.asr import Transcript
@@ -51,7 +51,7 @@ def choose_annotators(settings: Settings) -> tuple[list[AnnotatorChoice], dict[s
     """The annotators that will run, and kind -> why it will not."""
     chosen: list[AnnotatorChoice] = []
     absent: dict[str, str] = {}
-    arguments = settings.annotate.as_dict()
+    arguments = asdict(settings.annotate)
     for kind, cls in ANNOTATORS.items():
         argument = arguments[kind]
         reason = "switched off" if argument is None else cls.why_not(argument)

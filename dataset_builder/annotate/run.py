@@ -25,7 +25,6 @@ from dataset_builder.annotate.registry import (
     choose_annotators,
     load_annotator,
 )
-from dataset_builder.decode.decoder import DecodeLimits
 from dataset_builder.errors import BuildError, UsageError
 from dataset_builder.ledger.tombstones import load_tombstones
 from dataset_builder.media.examine import record_folder
@@ -33,6 +32,7 @@ from dataset_builder.media.passes import select
 from dataset_builder.media.record import RecordStore
 from dataset_builder.media.verdicts import Verdicts
 from dataset_builder.run.stage import run_model_tasks
+from dataset_builder.sections import Media
 from dataset_builder.settings import Settings
 from dataset_builder.work.whole_files import atomic_file
 
@@ -49,7 +49,7 @@ class AnnotationTask:
     media: tuple[tuple[str, str], ...]
     records: Path
     result: Path
-    limits: DecodeLimits
+    limits: Media
     window: int
 
 
@@ -66,7 +66,7 @@ def annotation_tasks(
     done: np.ndarray,
     work: Path,
     records: Path,
-    limits: DecodeLimits,
+    limits: Media,
     first: int = 0,
 ) -> list[AnnotationTask]:
     """Windows of the sorted media that lack a result in `done`; the first is number `first`.
@@ -122,7 +122,7 @@ def part_of(tasks: Sequence[AnnotationTask], part: int, parts: int) -> list[Anno
     return [task for task in tasks if task.window % parts == part - 1]
 
 
-def _view(store: RecordStore, sha256: str, path: Path, limits: DecodeLimits) -> MediaView:
+def _view(store: RecordStore, sha256: str, path: Path, limits: Media) -> MediaView:
     record = store.read(sha256)
     return MediaView(
         sha256=sha256,
@@ -146,7 +146,7 @@ def annotate_media(
     Returns, for each, the files with all its results and how many media it saw now.
     """
     settings, work = judged.settings, judged.layout.work
-    records, limits = record_folder(work, settings), DecodeLimits.from_settings(settings)
+    records, limits = record_folder(work, settings), settings.media
     results = []
     for choice in chosen:
         folder = results_folder(work, choice, records)

@@ -25,7 +25,6 @@ from dataset_builder.decode.looks import Signature, signature
 from dataset_builder.decode.orientation import Turn, upright
 from dataset_builder.decode.pictures import encode_jpeg, publishable_jpeg, read_picture, to_rgb
 from dataset_builder.decode.scenes import (
-    SceneRules,
     cut_frames,
     dominant_frame,
     pick_frames,
@@ -40,6 +39,7 @@ from dataset_builder.decode.videos import (
     video_stream,
 )
 from dataset_builder.ledger.reasons import CORRUPT, LIMIT, TOO_LARGE, RejectedMedia
+from dataset_builder.sections import Scenes
 
 # the machine's trouble, never the file's fault: the build stops instead of dropping the file
 MACHINE_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE})
@@ -96,7 +96,7 @@ def inspect(request: dict[str, Any]) -> dict[str, Any]:
     path, limits = Path(request["path"]), request["limits"]
     content = _content(path, limits)
     if content.kind == "image":
-        image = read_picture(path, content, limits["picture_pixels"])
+        image = read_picture(path, content, limits["max_picture_pixels"])
         (Path(request["out"]) / "picture.jpg").write_bytes(publishable_jpeg(path, content, image))
         rgb = to_rgb(image)
         return {
@@ -122,7 +122,7 @@ def scenes(request: dict[str, Any]) -> dict[str, Any]:
     """Scenes of a video; leaves keyframes `k00.jpg`… and perhaps `video.mp4` in `out`."""
     path, limits, out = Path(request["path"]), request["limits"], Path(request["out"])
     content = _content(path, limits)
-    rules = SceneRules(**request["rules"])
+    rules = Scenes(**request["rules"])
     with open_video(path, content) as container:
         stream = video_stream(container)
         result = scan(container, stream, request["duration"], rules)
@@ -160,7 +160,7 @@ def audio(request: dict[str, Any]) -> dict[str, Any]:
     content = _content(path, limits)
     resampler = av.AudioResampler(format="flt", layout="mono", rate=AUDIO_RATE)
     samples = 0
-    most = int(limits["decode_seconds"] * AUDIO_RATE)
+    most = int(limits["max_decode_seconds"] * AUDIO_RATE)
     with (
         open_video(path, content) as container,
         (Path(request["out"]) / "audio.f32").open("wb") as out,
@@ -177,8 +177,8 @@ def audio(request: dict[str, Any]) -> dict[str, Any]:
 
 def _content(path: Path, limits: dict[str, Any]) -> ContentType:
     size = path.stat().st_size
-    if size > limits["megabytes"] * 2**20:
-        raise RejectedMedia(TOO_LARGE, f"{size} bytes, limit {limits['megabytes']} MiB")
+    if size > limits["max_megabytes"] * 2**20:
+        raise RejectedMedia(TOO_LARGE, f"{size} bytes, limit {limits['max_megabytes']} MiB")
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
     content = sniff(head)
@@ -188,7 +188,9 @@ def _content(path: Path, limits: dict[str, Any]) -> ContentType:
 
 
 def _video_limits(limits: dict[str, Any]) -> VideoLimits:
-    return VideoLimits(limits["video_pixels"], limits["frame_rate"], limits["decode_seconds"])
+    return VideoLimits(
+        limits["max_video_pixels"], limits["max_frame_rate"], limits["max_decode_seconds"]
+    )
 
 
 def _fit(image: Image.Image) -> Image.Image:

@@ -9,16 +9,15 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from dataset_builder.decode.scenes import SceneRules
 from dataset_builder.errors import BuildError
 from dataset_builder.ledger.reasons import LIMIT, RejectedMedia
 from dataset_builder.run.interrupts import interrupts_held
-from dataset_builder.settings import Settings
+from dataset_builder.sections import Media, Scenes
 
 WALL_FACTOR = 6  # wall clock allowed per CPU second: machines are shared
 LEAST_WALL = 20.0
@@ -26,38 +25,10 @@ START_SECONDS = 300.0  # a cold disk loads the libraries slowly
 ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2"}
 
 
-@dataclass(frozen=True)
-class DecodeLimits:
-    """Settings `media.*`: what one file may cost."""
-
-    megabytes: int
-    picture_pixels: int
-    video_pixels: int
-    frame_rate: float
-    decode_seconds: float
-    cpu_seconds: float
-    cpu_per_second: float
-    memory_mb: int
-
-    @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        media = settings.media
-        return cls(
-            megabytes=media.max_megabytes,
-            picture_pixels=media.max_picture_pixels,
-            video_pixels=media.max_video_pixels,
-            frame_rate=media.max_frame_rate,
-            decode_seconds=media.max_decode_seconds,
-            cpu_seconds=media.cpu_seconds,
-            cpu_per_second=media.cpu_per_second,
-            memory_mb=media.memory_mb,
-        )
-
-
 class Decoder:
     """One limited child process, started when first asked and after it was ended by a file."""
 
-    def __init__(self, limits: DecodeLimits) -> None:
+    def __init__(self, limits: Media) -> None:
         self.limits = limits
         self._child: subprocess.Popen[str] | None = None
 
@@ -77,7 +48,7 @@ class Decoder:
         return self._ask({"op": "inspect", "path": str(path), "out": str(out)}, 0.0)
 
     def scenes(
-        self, path: Path, out: Path, facts: Mapping[str, Any], rules: SceneRules
+        self, path: Path, out: Path, facts: Mapping[str, Any], rules: Scenes
     ) -> dict[str, Any]:
         """Scenes, upright keyframes and a rewritten MP4 where one is needed. Raises RejectedMedia.
 

@@ -23,22 +23,12 @@ from av.video.stream import VideoStream
 
 from dataset_builder.decode.orientation import Turn, turn_of
 from dataset_builder.ledger.reasons import CORRUPT, RejectedMedia
+from dataset_builder.sections import Scenes
 
 WINDOW = 2  # frames on each side that a cut must stand out from
 MIN_CONTENT = 15.0  # and the change, of 255, that it needs at least
 SIGNATURE_FRAMES = 8
 BAD_FRAME_SHARE = 0.05
-
-
-@dataclass(frozen=True)
-class SceneRules:
-    """Settings `scenes.*`; thresholds as in PySceneDetect."""
-
-    adaptive_threshold: float
-    fallback_threshold: float
-    min_frames: int
-    max_scenes: int
-    frame_width: int
 
 
 @dataclass
@@ -53,7 +43,7 @@ class FrameScan:
 
 
 def scan(
-    container: InputContainer, stream: VideoStream, duration: float, rules: SceneRules
+    container: InputContainer, stream: VideoStream, duration: float, rules: Scenes
 ) -> FrameScan:
     """Decode the whole video once, small. Raises RejectedMedia where too little decodes."""
     result = FrameScan()
@@ -95,7 +85,7 @@ def scan(
     return result
 
 
-def cut_frames(changes: list[float], rules: SceneRules) -> list[int]:
+def cut_frames(changes: list[float], rules: Scenes) -> list[int]:
     """Indices of the first frames of new scenes; adaptive cuts, else plain content cuts."""
     cuts = adaptive_cuts(changes, rules.adaptive_threshold, rules.min_frames)
     return cuts or content_cuts(changes, rules.fallback_threshold, rules.min_frames)
@@ -139,7 +129,7 @@ def content_cuts(changes: list[float], threshold: float, min_frames: int) -> lis
     return cuts
 
 
-def scene_ranges(cuts: list[int], frames: int, rules: SceneRules) -> list[tuple[int, int]]:
+def scene_ranges(cuts: list[int], frames: int, rules: Scenes) -> list[tuple[int, int]]:
     """[first, end) frames of each scene; above the cap the shortest joins its shorter neighbour.
 
     A cut within `min_frames` of the end is ignored: it is the last frames fading, not a scene.

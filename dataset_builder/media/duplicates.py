@@ -34,7 +34,7 @@ def merge_duplicates(
     """Merge, within each source, posts whose media have the same bytes or look the same."""
     merged = Merged()
     for source in SOURCES:
-        section = getattr(settings, source)
+        section = settings.source(source)
         if section.duplicates == "keep":
             continue
         groups = looking_alike(judged, store, settings.media.duplicate_bits, source)

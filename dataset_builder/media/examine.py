@@ -10,14 +10,14 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dataset_builder.decode.decoder import DecodeLimits, Decoder
-from dataset_builder.decode.scenes import SceneRules
+from dataset_builder.decode.decoder import Decoder
 from dataset_builder.ledger.reasons import RejectedMedia
 from dataset_builder.media.record import MediaRecord, RecordStore
+from dataset_builder.sections import Media, Scenes
 from dataset_builder.settings import Settings
 from dataset_builder.work.whole_files import file_sha256, write_atomic
 
@@ -42,25 +42,13 @@ class MediaTask:
     files: tuple[MediaFile, ...]
     verdicts: Path
     records: Path
-    limits: DecodeLimits
-    rules: SceneRules
-
-
-def scene_rules(settings: Settings) -> SceneRules:
-    """Settings `scenes.*` as the decoder takes them."""
-    scenes = settings.scenes
-    return SceneRules(
-        adaptive_threshold=scenes.adaptive_threshold,
-        fallback_threshold=scenes.fallback_threshold,
-        min_frames=scenes.min_frames,
-        max_scenes=scenes.max_scenes,
-        frame_width=scenes.frame_width,
-    )
+    limits: Media
+    rules: Scenes
 
 
 def record_folder(work: Path, settings: Settings) -> Path:
     """Where records of these settings live: other limits or scene rules give other records."""
-    parts: list[Any] = [settings.media.as_dict(), settings.scenes.as_dict()]
+    parts: list[Any] = [asdict(settings.media), asdict(settings.scenes)]
     parts += [{"max": [settings.reddit.max_seconds, settings.youtube.max_seconds]}, RECORDS]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
     return work / "media" / digest[:12]
@@ -74,7 +62,7 @@ def media_tasks(
     for path in sorted(wanted):
         stat = path.stat()
         files.append(MediaFile(path, stat.st_size, stat.st_mtime_ns, wanted[path]))
-    limits, rules = DecodeLimits.from_settings(settings), scene_rules(settings)
+    limits, rules = settings.media, settings.scenes
     tasks = []
     for at in range(0, len(files), CHUNK_FILES):
         chunk = tuple(files[at : at + CHUNK_FILES])
@@ -128,7 +116,7 @@ def _short_enough(duration: float | None, max_seconds: float | None) -> bool:
 
 
 def _examine(
-    file: MediaFile, sha256: str, decoder: Decoder, store: RecordStore, rules: SceneRules
+    file: MediaFile, sha256: str, decoder: Decoder, store: RecordStore, rules: Scenes
 ) -> None:
     """Decode one file and store its record, refusals included."""
     facts: dict[str, Any] = {}

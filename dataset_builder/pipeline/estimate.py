@@ -110,7 +110,7 @@ def _with_partitions(request: Request, settings: Settings) -> Settings:
     files = find_files(request.submissions, request.comments, request.youtube, request.channels)
     size = sum(file.stat().st_size for group in files.values() for file in group)
     wanted = min(partitions(size, settings), request.workers)
-    return settings.replaced("build", partitions=wanted)
+    return settings.changed({"build": {"partitions": wanted}})
 
 
 def _whole(stage: str, small: Run, large: Run) -> float:

@@ -72,15 +72,10 @@ def hydrate(release: Path, dumps: Path, media_dir: Path, out: Path, workers: int
 
 def full_settings(recorded: Mapping[str, Any]) -> Settings:
     """The settings of a release's manifest, for the full tier on this machine."""
-    preset = recorded["preset"]
-    defaults = load_settings(preset, [])
-    sections = {name: dict(values) for name, values in recorded.items() if name != "preset"}
-    sections["shards"]["tier"] = "full"
-    sections["media"]["required"] = True
-    tree = {
-        name: {**getattr(defaults, name).as_dict(), **values} for name, values in sections.items()
-    }
-    return Settings(preset, tree)
+    told = {name: dict(values) for name, values in recorded.items() if name != "preset"}
+    told["shards"]["tier"] = "full"
+    told["media"]["required"] = True
+    return load_settings(recorded["preset"], []).changed(told)
 
 
 def refind(rows: list[dict[str, Any]], dumps: Path) -> Refound:

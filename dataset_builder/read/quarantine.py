@@ -8,7 +8,7 @@ from typing import Any
 from dataset_builder.errors import TooManyBadLines
 from dataset_builder.read.ndjson import Tally
 from dataset_builder.schema import InputDigest
-from dataset_builder.settings import Section
+from dataset_builder.sections import Build
 from dataset_builder.work.whole_files import write_text
 
 
@@ -38,7 +38,7 @@ def malformed(digest: InputDigest, tally: Tally, kind: str) -> Iterator[dict[str
         }
 
 
-def check_share(path: Path, tally: Tally, target: Path, build: Section, alone: bool) -> None:
+def check_share(path: Path, tally: Tally, target: Path, build: Build, alone: bool) -> None:
     """Raises TooManyBadLines over the allowed share, and where no line at all is good.
 
     Not `alone`: of a thousand files of one record one may be bad, as one line of a thousand may.
@@ -56,7 +56,7 @@ def check_share(path: Path, tally: Tally, target: Path, build: Section, alone: b
         )
 
 
-def check_files(path: Path, good: int, bad: int, folder: Path, build: Section) -> None:
+def check_files(path: Path, good: int, bad: int, folder: Path, build: Build) -> None:
     """The same over many small files together, the first bad of which is `path`."""
     if bad > max(build.bad_lines_floor, build.max_bad_lines * (good + bad)) or (
         bad and not good and build.max_bad_lines < 1

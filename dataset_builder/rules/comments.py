@@ -6,7 +6,7 @@ from dataset_builder.settings import Settings
 
 def reply(settings: Settings, source: str) -> Rule | None:
     """Only comments on the post itself, where the setting says so."""
-    if not getattr(settings, source).top_level_only:
+    if not settings.source(source).top_level_only:
         return None
     return Rule("reply", "reply", "'reply'")
 
@@ -34,7 +34,7 @@ def deleted(settings: Settings, source: str) -> Rule | None:
 
 def few_words(settings: Settings, source: str) -> Rule | None:
     """Sec. 2.1.1: fewer than 3 words; sec. 2.1.2: fewer than 4."""
-    least = getattr(settings, source).min_words
+    least = settings.source(source).min_words
     if not least:
         return None
     enough = "% " * (least - 1) + "%"  # a fifth of the time of counting them
@@ -43,7 +43,7 @@ def few_words(settings: Settings, source: str) -> Rule | None:
 
 def many_words(settings: Settings, source: str) -> Rule | None:
     """Sec. 2.1.2: more than 100 words."""
-    most = getattr(settings, source).max_words
+    most = settings.source(source).max_words
     if not most:
         return None
     many = f"strlen(text) > {2 * most:d} AND {WORDS} > {most:d}"
@@ -52,7 +52,7 @@ def many_words(settings: Settings, source: str) -> Rule | None:
 
 def nsfw_words(settings: Settings, source: str) -> Rule | None:
     """Sec. 2.1.2: comments that hold a listed word."""
-    wanted = getattr(settings, source).nsfw_vocabulary_comments
+    wanted = settings.source(source).nsfw_vocabulary_comments
     return has_listed_word("text") if wanted else None
 
 

@@ -41,7 +41,7 @@ def bad_id(settings: Settings) -> Rule | None:
 
 def few_comments(settings: Settings, source: str) -> Rule | None:
     """Sec. 2.1.1: posts with fewer than two comments left."""
-    least = getattr(settings, source).min_comments
+    least = settings.source(source).min_comments
     if not least:
         return None
     return Rule("few_comments", f"kept_comments < {least:d}", "kept_comments::VARCHAR")

@@ -194,7 +194,7 @@ def _per_source(functions: tuple[CommentRule, ...], build: TextBuild) -> str:
 def _near(con: duckdb.DuckDBPyConnection, build: TextBuild, ledger: LedgerWriter) -> None:
     """Near-duplicates of better ranked comments leave `candidate`."""
     for source in SOURCES:
-        threshold = getattr(build.settings, source).tfidf_threshold
+        threshold = build.settings.source(source).tfidf_threshold
         if threshold is None:
             continue
         rows = con.sql(

@@ -19,7 +19,6 @@ from dataset_builder.annotate.run import (
     run_annotation_task,
 )
 from dataset_builder.annotate.tags import caption_from, is_flat
-from dataset_builder.decode.decoder import DecodeLimits
 from dataset_builder.media.examine import media_tasks, read_verdicts, run_media_task
 from dataset_builder.settings import load_settings
 
@@ -109,7 +108,7 @@ def checked_media(tmp_path, count):
 def test_results_are_kept_by_media_hash_and_only_new_media_is_annotated(tmp_path):
     media = checked_media(tmp_path, 20)
     choice = next(c for c in choose_annotators(SETTINGS)[0] if c.field == "scenes.colors")
-    limits = DecodeLimits.from_settings(SETTINGS)
+    limits = SETTINGS.media
     place = (tmp_path / "work", tmp_path / "records", limits)
     folder = results_folder(tmp_path / "work", choice, tmp_path / "records")
 

@@ -11,13 +11,13 @@ from dataset_builder.annotate.asr import Transcript
 from dataset_builder.annotate.base import MediaView
 from dataset_builder.annotate.captioner import phrase
 from dataset_builder.annotate.ocr import FrameText, reading_order
-from dataset_builder.decode.decoder import DecodeLimits, Decoder
+from dataset_builder.decode.decoder import Decoder
 from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
 from places import SHARED, needs_shared
 
 SETTINGS = load_settings("seed", [])
-LIMITS = DecodeLimits.from_settings(SETTINGS)
+LIMITS = SETTINGS.media
 AD = SHARED / "data/ads/ZBLkTALi1CI.mp4"
 needs_ad = needs_shared("data/ads/ZBLkTALi1CI.mp4")
 
@@ -43,11 +43,9 @@ def test_text_of_a_real_frame(tmp_path):
     pytest.importorskip("rapidocr_onnxruntime")
     from PIL import Image
 
-    from dataset_builder.media.examine import scene_rules
-
     with Decoder(LIMITS) as decoder:
         facts = decoder.inspect(AD, tmp_path)
-        decoder.scenes(AD, tmp_path, facts, scene_rules(SETTINGS))
+        decoder.scenes(AD, tmp_path, facts, SETTINGS.scenes)
     frame = Image.open(tmp_path / "k07.jpg").convert("RGB")
     (words,) = FrameText.load("auto").annotate([view(AD, frames=lambda: [frame])])[0]
     assert "OVER" in " ".join(words) or "OVER" in words

@@ -12,7 +12,8 @@ import zstandard
 from builder.help.dumps import COMMENTS_IN, POSTS_IN, lines
 from dataset_builder.cli import main
 from dataset_builder.errors import UsageError
-from dataset_builder.settings import MACHINE, load_settings
+from dataset_builder.sections import MACHINE, field_notes
+from dataset_builder.settings import SECTIONS, load_settings
 
 
 def blift(*arguments, **more):
@@ -219,7 +220,7 @@ class TestSettings:
 
     def test_frozen(self):
         settings = load_settings("seed", [])
-        with pytest.raises(AttributeError, match="frozen"):
+        with pytest.raises(AttributeError, match="cannot assign"):
             settings.reddit.min_words = 1
         with pytest.raises(AttributeError, match="no key"):
             _ = settings.reddit.absent
@@ -229,7 +230,11 @@ class TestSettings:
         here = load_settings("seed", ["build.executor=ray", "build.memory_mb=1"])
         assert plain.digest() == here.digest()
         assert plain.digest() != load_settings("seed", ["reddit.min_words=4"]).digest()
-        assert all(key.startswith("build.") for key in MACHINE)
+        machine = {
+            k for s in SECTIONS.values() for k, note in field_notes(s).items() if MACHINE in note
+        }
+        assert {"executor", "memory_mb"} <= machine
+        assert not machine & set(here.as_dict()["build"])
 
     def test_unknown_preset(self):
         with pytest.raises(UsageError, match="seed"):

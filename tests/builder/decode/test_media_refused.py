@@ -9,7 +9,7 @@ import pytest
 
 from builder.help.media_samples import jpeg, ledger, picture, post, write_text, write_video
 from dataset_builder.decode.content_type import why_not
-from dataset_builder.decode.decoder import DecodeLimits, Decoder
+from dataset_builder.decode.decoder import Decoder
 from dataset_builder.ledger.reasons import RejectedMedia
 from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
@@ -19,7 +19,7 @@ SETTINGS = load_settings("seed", ["annotate.tags=null", "annotate.colors=null"])
 
 def refused(path, out):
     """(reason, value) of a file that the decoder turns away."""
-    with Decoder(DecodeLimits.from_settings(SETTINGS)) as decoder:
+    with Decoder(SETTINGS.media) as decoder:
         with pytest.raises(RejectedMedia) as caught:
             decoder.inspect(path, out)
         return caught.value.reason, caught.value.value
@@ -79,7 +79,7 @@ def test_links_are_followed_and_only_media_is_published(tmp_path):
 
 def test_a_decoder_whose_asker_has_ended_says_nothing(tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg(1))
-    limits = asdict(DecodeLimits.from_settings(SETTINGS))
+    limits = asdict(SETTINGS.media)
     asked = {"op": "inspect", "path": str(tmp_path / "a.jpg"), "out": str(tmp_path)}
     child = subprocess.Popen(
         [sys.executable, "-m", "dataset_builder.decode.child"],

@@ -9,7 +9,6 @@ import pytest
 from builder.help.media_samples import write_video
 from dataset_builder.decode.content_type import MP4
 from dataset_builder.decode.scenes import (
-    SceneRules,
     adaptive_cuts,
     content_cuts,
     cut_frames,
@@ -19,9 +18,10 @@ from dataset_builder.decode.scenes import (
     scene_ranges,
 )
 from dataset_builder.decode.videos import open_video, video_stream
+from dataset_builder.sections import Scenes
 from places import SHARED, needs_shared
 
-RULES = SceneRules(3.0, 20.0, 15, 10, 256)
+RULES = Scenes(3.0, 20.0, 15, 10, 256)
 ADS = SHARED / "data/ads"
 
 
