@@ -222,7 +222,7 @@ class TestSettings:
         settings = load_settings("seed", [])
         with pytest.raises(AttributeError, match="cannot assign"):
             settings.reddit.min_words = 1
-        with pytest.raises(AttributeError, match="no key"):
+        with pytest.raises(AttributeError, match="absent"):
             _ = settings.reddit.absent
 
     def test_the_machine_is_no_part_of_the_identity(self):
