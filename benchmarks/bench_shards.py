@@ -36,7 +36,7 @@ from dataset_builder.sections import Scenes
 from dataset_builder.shards.reader import read_samples
 from dataset_builder.shards.writer import PACKED, packed_row, plan_shards, run_shard_task
 from dataset_builder.work.blob import EMPTY, Blob
-from dataset_builder.work.whole_files import write_atomic
+from dataset_builder.work.whole_files import write_bytes
 
 RESULTS = Path(__file__).with_name("shards.json")
 RULES = Scenes(3.0, 20.0, 15, 10, 256)
@@ -244,7 +244,7 @@ def main() -> None:
         "load_before": [round(value, 1) for value in os.getloadavg()],
         "rounds": arguments.rounds,
     }
-    write_atomic(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
+    write_bytes(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
     print(json.dumps(results, indent=1))
 
 

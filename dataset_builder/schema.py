@@ -10,9 +10,27 @@ from typing import Any
 
 import pyarrow as pa
 
+SOURCES = ("reddit", "youtube")
 REPLAY = pa.list_(
     pa.struct([("start", pa.float64()), ("end", pa.float64()), ("value", pa.float64())])
 )
+# what platforms say of a post, from the first row read to the last one released
+_FACTS = [
+    ("created", pa.int64()),
+    ("duration", pa.float64()),
+    ("width", pa.int64()),
+    ("height", pa.int64()),
+    ("likes", pa.int64()),
+    ("views", pa.int64()),
+    ("score", pa.int64()),
+    ("num_comments", pa.int64()),
+    ("upvote_ratio", pa.float64()),
+    ("asr", pa.string()),
+    ("language", pa.string()),
+    ("category", pa.string()),
+    ("tags", pa.list_(pa.string())),
+    ("replay", REPLAY),
+]
 POSTS = pa.schema(
     [
         ("id", pa.string()),  # sample id: "reddit-<id>" or "youtube-<id>"
@@ -27,20 +45,7 @@ POSTS = pa.schema(
         ("description", pa.string()),
         ("channel", pa.string()),
         ("brand", pa.string()),
-        ("created", pa.int64()),
-        ("duration", pa.float64()),
-        ("width", pa.int64()),
-        ("height", pa.int64()),
-        ("likes", pa.int64()),
-        ("views", pa.int64()),
-        ("score", pa.int64()),
-        ("num_comments", pa.int64()),
-        ("upvote_ratio", pa.float64()),
-        ("asr", pa.string()),
-        ("language", pa.string()),
-        ("category", pa.string()),
-        ("tags", pa.list_(pa.string())),
-        ("replay", REPLAY),
+        *_FACTS,
         ("group_key", pa.string()),  # posts sharing it never land in two splits
         ("split", pa.string()),  # train | validation | test
     ]
@@ -89,7 +94,7 @@ class InputDigest:
 
 @dataclass(frozen=True)
 class ReleaseSummary:
-    """What `finish` wrote: the Merkle root, samples per split, drops of the media stage."""
+    """What the media stage wrote: the Merkle root, samples per split, drops of the media stage."""
 
     root: str
     samples: dict[str, int]
@@ -99,6 +104,7 @@ class ReleaseSummary:
     dropped: dict[str, int] = field(default_factory=dict)
 
 
+# what the reading tasks leave: POSTS before judging, with what judging needs
 STAGED_POSTS = pa.schema(
     [
         ("id", pa.string()),
@@ -115,20 +121,7 @@ STAGED_POSTS = pa.schema(
         ("channel", pa.string()),
         ("channel_id", pa.string()),
         ("brand", pa.string()),
-        ("created", pa.int64()),
-        ("duration", pa.float64()),
-        ("width", pa.int64()),
-        ("height", pa.int64()),
-        ("likes", pa.int64()),
-        ("views", pa.int64()),
-        ("score", pa.int64()),
-        ("num_comments", pa.int64()),
-        ("upvote_ratio", pa.float64()),
-        ("asr", pa.string()),
-        ("language", pa.string()),
-        ("category", pa.string()),
-        ("tags", pa.list_(pa.string())),
-        ("replay", REPLAY),
+        *_FACTS,
         ("author_key", pa.string()),  # keyed hash of the author, for grouping only
         ("nsfw", pa.string()),  # which mark says so, else null; likewise bot and deleted
         ("bot", pa.string()),
@@ -154,4 +147,3 @@ STAGED_COMMENTS = pa.schema(
         ("retrieved", pa.int64()),
     ]
 )
-SOURCES = ("reddit", "youtube")

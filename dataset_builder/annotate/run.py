@@ -34,7 +34,7 @@ from dataset_builder.media.verdicts import Verdicts
 from dataset_builder.run.stage import run_model_tasks
 from dataset_builder.sections import Media
 from dataset_builder.settings import Settings
-from dataset_builder.work.whole_files import atomic_file
+from dataset_builder.work.whole_files import whole_file
 
 CHUNK_MEDIA = 16
 MEDIA_WINDOW = 4096 * CHUNK_MEDIA  # media whose tasks are held at once
@@ -97,7 +97,7 @@ def run_annotation_task(task: AnnotationTask) -> None:
     values = [json.dumps(value, ensure_ascii=False) for value in annotator.annotate(views)]
     table = pa.table([[sha for sha, _ in task.media], values], schema=RESULTS)
     task.result.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(task.result) as file:
+    with whole_file(task.result) as file:
         pq.write_table(table, file)
 
 

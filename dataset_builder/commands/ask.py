@@ -29,7 +29,7 @@ def add_stats(commands: Any) -> None:
 
 
 def _stats(arguments: argparse.Namespace) -> None:
-    from dataset_builder.ledger.funnel import format_stats, stats
+    from dataset_builder.funnel.counts import format_stats, stats
 
     found = stats(arguments.build)
     show(arguments, found, format_stats(found))

@@ -56,7 +56,7 @@ def _build(arguments: argparse.Namespace) -> None:
         from dataset_builder.run.pool import start_server
 
         start_server()  # it loads while we do
-    from dataset_builder.ledger import funnel
+    from dataset_builder.funnel import counts
     from dataset_builder.pipeline.build import build, plan
 
     request = _request(arguments, arguments.out, arguments.media)
@@ -67,7 +67,7 @@ def _build(arguments: argparse.Namespace) -> None:
     result = build(request, settings)
     kept = ", ".join(f"{name} {count:,}" for name, count in result["samples"].items()) or "none"
     text = (
-        funnel.format_table(funnel.funnel(arguments.out))
+        counts.format_table(counts.funnel(arguments.out))
         + f"\n\nsamples: {kept}; comments: {result['comments']:,}"
         + f"\nrelease: {arguments.out / 'release'} ({result['files']} files, "
         + f"{result['bytes']:,} bytes)\nMerkle root: {result['root']}"

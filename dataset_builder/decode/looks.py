@@ -16,6 +16,8 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 
+from dataset_builder.work.groups import Groups
+
 SIDE = 32
 LOW = 8
 THUMB = 8
@@ -94,16 +96,14 @@ def duplicate_groups(
     """
     names, pairs = _candidates(hashes, max_distance)
     known = lru_cache(maxsize=1024)(looks_of)
-    parent: dict[str, str] = {}
-    for a, b in sorted((names[low], names[high]) for low, high in pairs):
-        parent.setdefault(a, a)
-        parent.setdefault(b, b)
-        if _root(parent, a) != _root(parent, b) and same_media(known(a), known(b), max_distance):
-            _join(parent, a, b)
-    groups: dict[str, list[str]] = {}
-    for sha in sorted(parent):
-        groups.setdefault(_root(parent, sha), []).append(sha)
-    return [group for group in groups.values() if len(group) > 1]
+    shas = sorted({names[at] for pair in pairs for at in pair})
+    place = {sha: at for at, sha in enumerate(shas)}
+    groups = Groups(len(shas))
+    for a, b in sorted(sorted((place[names[low]], place[names[high]])) for low, high in pairs):
+        one, other = shas[a], shas[b]
+        if groups.root(a) != groups.root(b) and same_media(known(one), known(other), max_distance):
+            groups.join(a, b)
+    return [[shas[at] for at in members] for members in groups.several()]
 
 
 def _candidates(
@@ -161,15 +161,3 @@ def _dct_basis() -> np.ndarray:
     basis = np.cos(np.pi * (2 * n[None, :] + 1) * n[:, None] / (2 * SIDE)) * np.sqrt(2 / SIDE)
     basis[0] /= np.sqrt(2)
     return basis
-
-
-def _root(parent: dict[str, str], item: str) -> str:
-    while parent[item] != item:
-        parent[item] = parent[parent[item]]
-        item = parent[item]
-    return item
-
-
-def _join(parent: dict[str, str], a: str, b: str) -> None:
-    low, high = sorted((_root(parent, a), _root(parent, b)))
-    parent[high] = low

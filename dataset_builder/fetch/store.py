@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from dataset_builder.work.whole_files import write_atomic
+from dataset_builder.work.whole_files import write_bytes
 
 INDEX = "index.jsonl"
 FILES = "files"
@@ -111,7 +111,7 @@ class FetchStore:
         for path in gone - used:
             (self.folder / path).unlink(missing_ok=True)
         text = "".join(json.dumps(asdict(entry)) + "\n" for entry in left)
-        write_atomic(self.folder / INDEX, text.encode())
+        write_bytes(self.folder / INDEX, text.encode())
         return len(gone - used)
 
 

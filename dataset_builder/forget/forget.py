@@ -25,7 +25,7 @@ from dataset_builder.forget.rewrite import (
     rewrite_shard,
 )
 from dataset_builder.forget.scope import Scope, Wanted, hash_names, refused, resolve
-from dataset_builder.ledger.funnel import write_funnel
+from dataset_builder.funnel.counts import write_funnel
 from dataset_builder.ledger.targets import Target
 from dataset_builder.ledger.tombstones import Tombstones, load_tombstones, tombstone_digest
 from dataset_builder.shards.card import CardFacts
@@ -33,7 +33,7 @@ from dataset_builder.shards.close import close_again, release_facts
 from dataset_builder.shards.manifest import CARD, ReleaseFile, read_manifest
 from dataset_builder.shards.writer import DEFAULT_CONFIG, config_of
 from dataset_builder.work.layout import state_text
-from dataset_builder.work.whole_files import write_atomic
+from dataset_builder.work.whole_files import write_bytes
 
 JOURNAL = "forget.json"
 
@@ -86,7 +86,7 @@ def _renew_state(build_dir: Path) -> None:
     if path.is_file():
         state = json.loads(path.read_text("utf-8"))
         state["tombstones"] = tombstone_digest(build_dir)
-        write_atomic(path, state_text(state).encode())
+        write_bytes(path, state_text(state).encode())
 
 
 def refuse_forgotten(build_dir: Path, tombstones: Tombstones) -> None:
@@ -150,7 +150,7 @@ def _journal(build_dir: Path, touched: set[str]) -> set[str]:
     path = build_dir / "work" / JOURNAL
     if path.is_file():
         touched = touched | set(json.loads(path.read_bytes()))
-    write_atomic(path, json.dumps(sorted(touched)).encode())
+    write_bytes(path, json.dumps(sorted(touched)).encode())
     return touched
 
 

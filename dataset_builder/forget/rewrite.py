@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dataset_builder.forget.scope import Scope, record_stores
+from dataset_builder.ledger.reasons import FORGOTTEN
 from dataset_builder.ledger.tombstones import Tombstones
 from dataset_builder.media.examine import clean_verdicts
 from dataset_builder.samples.fields import JSON_FEATURES
@@ -23,10 +24,9 @@ from dataset_builder.shards.manifest import ReleaseFile
 from dataset_builder.shards.writer import encode_json, state_note, write_metadata
 from dataset_builder.work.blob import Blob
 from dataset_builder.work.ustar import read_members, write_tar
-from dataset_builder.work.whole_files import atomic_file, write_atomic
+from dataset_builder.work.whole_files import whole_file, write_bytes
 
 LEDGER_NAME = "forgotten-00000.parquet"
-REASON = "forgotten"
 
 
 def rewrite_shard(build_dir: Path, path: str, scope: Scope) -> list[ReleaseFile]:
@@ -105,7 +105,7 @@ def hide_file_names(build_dir: Path, tombstones: Tombstones) -> None:
         if hidden != lines:
             path.unlink()
             named = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in hidden)
-            write_atomic(path.with_name(tombstones.hidden_name(path.name)), named.encode())
+            write_bytes(path.with_name(tombstones.hidden_name(path.name)), named.encode())
     for path in sorted((build_dir / "ledger").glob("text-read*.parquet")):
         table = pq.read_table(path)
         bad = pc.equal(table.column("reason"), "malformed").fill_null(False)
@@ -115,7 +115,7 @@ def hide_file_names(build_dir: Path, tombstones: Tombstones) -> None:
         mask = pa.array(bad.to_pylist())
         shown = [_hidden_line(id, tombstones) for id in ids.filter(mask).to_pylist()]
         hidden_ids = pc.replace_with_mask(ids, mask, pa.array(shown, pa.string()))
-        with atomic_file(path) as file:
+        with whole_file(path) as file:
             pq.write_table(table.set_column(at, "id", hidden_ids), file)
 
 
@@ -133,14 +133,14 @@ def add_hidden_rows(folder: Path, rows: list[dict[str, Any]]) -> None:
     if found:
         folder.mkdir(parents=True, exist_ok=True)
         ordered = [found[key] for key in sorted(found)]
-        with atomic_file(path) as file:
+        with whole_file(path) as file:
             pq.write_table(pa.Table.from_pylist(ordered, schema=LEDGER), file)
 
 
 def hidden_row(row: Mapping[str, Any], tombstones: Tombstones) -> dict[str, Any]:
     """A ledger row of a forgotten item: counted, not named."""
     item = tombstones.hidden_id(row["kind"], row["id"])
-    return {**row, "id": item, "kept": False, "reason": REASON, "value": None}
+    return {**row, "id": item, "kept": False, "reason": FORGOTTEN, "value": None}
 
 
 def _hide_rows(path: Path, scope: Scope, tombstones: Tombstones) -> list[dict[str, Any]]:
@@ -162,7 +162,7 @@ def _hide_rows(path: Path, scope: Scope, tombstones: Tombstones) -> list[dict[st
             return []
         scrubbed = f"CASE WHEN {told} THEN NULL ELSE value END AS value"
         left = _table(con, f"SELECT {columns}, {scrubbed} FROM {source} WHERE NOT {named}")
-    with atomic_file(path) as file:
+    with whole_file(path) as file:
         pq.write_table(left.select(LEDGER.names).cast(LEDGER), file)
     return [hidden_row(row, tombstones) for row in rows]
 
@@ -203,7 +203,7 @@ def _rename_groups(path: Path, gone: set[str]) -> None:
     if smallest:
         named = pa.array([smallest.get(group, group) for group in groups], pa.string())
         at = table.schema.get_field_index("group_key")
-        with atomic_file(path) as file:
+        with whole_file(path) as file:
             pq.write_table(table.set_column(at, "group_key", named), file, compression="zstd")
 
 
@@ -212,5 +212,5 @@ def _filter(path: Path, column: str, gone: set[str]) -> None:
     table = pq.read_table(path)
     mask = pc.is_in(table.column(column), value_set=pa.array(sorted(gone), pa.string()))
     if pc.any(mask).as_py():
-        with atomic_file(path) as file:
+        with whole_file(path) as file:
             pq.write_table(table.filter(pc.invert(mask)), file, compression="zstd")

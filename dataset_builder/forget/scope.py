@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from dataset_builder.ledger.addresses import canonical_url
 from dataset_builder.ledger.targets import HEX64, KINDS, Target, values_of
 from dataset_builder.ledger.tombstones import Tombstones, near
 from dataset_builder.media.record import MediaRecord, RecordStore
+from dataset_builder.read.reddit import hash_author
 from dataset_builder.work.tables import read_rows
 
 # what stands before a name where people copy it from
@@ -97,9 +96,8 @@ def hash_names(build_dir: Path, targets: Iterable[Target]) -> list[Target]:
         if target.kind == "author" and not HEX64.fullmatch(target.value.lower()):
             if not key_file.is_file():
                 raise BuildError(f"{key_file}: needed to find an author by name; give the hash")
-            name = PROFILE.sub("", target.value).strip("/@").lower()
-            digest = hmac.new(key_file.read_bytes(), name.encode(), hashlib.sha256).hexdigest()
-            found.append(Target("author", digest, target.line))
+            name = PROFILE.sub("", target.value).strip("/@")
+            found.append(Target("author", hash_author(name, key_file.read_bytes()), target.line))
         elif target.kind == "id":
             plain = re.sub("^(?i:t1_)", "", re.sub("^(?i:t3_)", "reddit-", target.value))
             # Reddit's ids are lower case, YouTube's are not

@@ -25,7 +25,9 @@ ORDER = "id, kind, source, reason, value"
 class LedgerWriter:
     """Gathers the rows of one task and writes them, sorted, as one part."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, layout: Layout, name: str) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, layout: Layout, name: str, refusal: Refusal
+    ) -> None:
         self.con = con
         self.path = layout.ledger / f"{name}.parquet"
         con.execute(
@@ -33,7 +35,7 @@ class LedgerWriter:
             "media_type VARCHAR, kept BOOLEAN, reason VARCHAR, value VARCHAR)"
         )
         self.tables = ["ledger"]
-        self.refusal = Refusal(con, layout, settled=not name.startswith("text-read-"))
+        self.refusal = refusal
 
     def add(self, select: str) -> None:
         """Add the rows of a query with LEDGER's columns."""

@@ -15,7 +15,12 @@ DUPLICATE = "duplicate_media"
 FEW_COMMENTS = "few_comments"
 NSFW = "nsfw_media"
 CHANGED = "changed_media"
-TOMBSTONE = "forgotten"
+FORGOTTEN = "forgotten"
+# what the media stage may say of a post
+MEDIA_REASONS = (
+    CORRUPT, NOT_MEDIA, UNSUPPORTED, WRONG_KIND, TOO_LARGE, LIMIT, UNAVAILABLE, DUPLICATE, NSFW,
+    CHANGED,
+)  # fmt: skip
 
 
 class RejectedMedia(Exception):

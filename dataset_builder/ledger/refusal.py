@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from dataset_builder.errors import BuildError
 from dataset_builder.ledger.addresses import canonical_url
+from dataset_builder.ledger.reasons import FORGOTTEN
 from dataset_builder.ledger.tombstones import (
     NAME,
     TAIL,
@@ -24,7 +25,6 @@ from dataset_builder.ledger.tombstones import (
 )
 from dataset_builder.work.layout import Layout
 
-REASON = "forgotten"
 NOTE = "refused.json"
 NATIVE = "substr({id}, strpos({id}, '-') + 1)"
 
@@ -37,7 +37,9 @@ def refuses(layout: Layout) -> bool:
 class Refusal:
     """The tombstones of a build as tables of one connection; without any it changes nothing."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, layout: Layout, settled: bool) -> None:
+    def __init__(
+        self, con: duckdb.DuckDBPyConnection, layout: Layout, settled: bool = True
+    ) -> None:
         """`settled`: every post has been read, so what those tasks noted counts as well."""
         self.con = con
         self.tombstones = load_tombstones(layout.root)
@@ -71,7 +73,7 @@ class Refusal:
         digest = self._digest("id", "id")
         self.con.execute(f"INSERT INTO noted SELECT DISTINCT {digest} FROM gone")
         self.con.execute("INSERT INTO tombstone SELECT 'id', hash FROM noted")
-        self._count("post", "gone", "source", f"'{REASON}'")
+        self._count("post", "gone", "source", f"'{FORGOTTEN}'")
         return "SELECT * FROM arrived"
 
     def comments(self, select: str, author: str = "author_key") -> str:
@@ -94,8 +96,8 @@ class Refusal:
         )
         self.con.execute(
             "CREATE OR REPLACE TEMP TABLE unsaid AS SELECT *, CASE "
-            f"WHEN post_id IN (SELECT post_id FROM lost) THEN 'post_dropped:{REASON}' "
-            f"WHEN {own} THEN '{REASON}' END AS refused FROM said"
+            f"WHEN post_id IN (SELECT post_id FROM lost) THEN 'post_dropped:{FORGOTTEN}' "
+            f"WHEN {own} THEN '{FORGOTTEN}' END AS refused FROM said"
         )
         self._count("comment", "unsaid", "split_part(post_id, '-', 1)", "refused")
         return "SELECT * EXCLUDE (refused) FROM unsaid WHERE refused IS NULL"
@@ -113,7 +115,7 @@ class Refusal:
         return (
             f"(SELECT * EXCLUDE (named, told) REPLACE ("
             f"CASE WHEN named THEN {self._hidden_id()} ELSE id END AS id, "
-            f"CASE WHEN named THEN '{REASON}' ELSE reason END AS reason, "
+            f"CASE WHEN named THEN '{FORGOTTEN}' ELSE reason END AS reason, "
             "CASE WHEN named OR told THEN NULL ELSE value END AS value) "
             f"FROM (SELECT *, {names} AS named, coalesce({told}, false) AS told FROM {table}))"
         )

@@ -19,7 +19,7 @@ from typing import Any
 from dataset_builder.errors import BuildError
 from dataset_builder.ledger.addresses import canonical_url
 from dataset_builder.ledger.targets import KINDS, Target
-from dataset_builder.work.whole_files import write_atomic
+from dataset_builder.work.whole_files import write_bytes
 
 NAME = "tombstones.jsonl"
 TAIL = 16
@@ -94,7 +94,7 @@ class Tombstones:
         lines = [first]
         lines += [{"kind": k, "hash": h} for k in KINDS for h in self.hashes(k)]
         text = "".join(json.dumps(line) + "\n" for line in lines)
-        write_atomic(build_dir / NAME, text.encode())
+        write_bytes(build_dir / NAME, text.encode())
 
 
 def load_tombstones(build_dir: Path, name: str = NAME) -> Tombstones:

@@ -73,36 +73,6 @@ def looking_alike(
     return [posts for posts in found if len(posts) > 1]
 
 
-def joined_splits(judged: Verdicts, groups: Sequence[Sequence[str]]) -> dict[str, str]:
-    """Post id -> its split, where posts of `groups` (the same media) had to move together.
-
-    What stays apart as posts, such as one video on both platforms, must not be trained on here and
-    tested on there. Posts that already share a group key move as one.
-    """
-    members = [post for group in groups for post in group]
-    named = judged.of(members, "id, coalesce(group_key, id) AS key")
-    parent = {row["key"]: row["key"] for row in named.values()}
-
-    def root(key: str) -> str:
-        while parent[key] != key:
-            key = parent[key]
-        return key
-
-    for group in groups:
-        roots = sorted({root(named[post]["key"]) for post in group})
-        for other in roots[1:]:
-            parent[other] = roots[0]
-    together: dict[str, list[tuple[str, str]]] = {}
-    key = "coalesce(group_key, id)"
-    for row in judged.where(key, parent, f"id, split, {key} AS key"):
-        together.setdefault(root(row["key"]), []).append((row["id"], row["split"]))
-    moved: dict[str, str] = {}
-    for found in together.values():
-        if len({split for _, split in found}) > 1:
-            moved.update((id, found[0][1]) for id, _ in found)  # the smallest id decides
-    return moved
-
-
 def _merge(
     group: Sequence[str],
     posts: Mapping[str, Mapping[str, Any]],

@@ -19,7 +19,7 @@ from dataset_builder.ledger.reasons import RejectedMedia
 from dataset_builder.media.record import MediaRecord, RecordStore
 from dataset_builder.sections import Media, Scenes
 from dataset_builder.settings import Settings
-from dataset_builder.work.whole_files import file_sha256, write_atomic
+from dataset_builder.work.whole_files import file_sha256, write_bytes
 
 CHUNK_FILES = 16
 RECORDS = 2  # what a record holds; another number and files are examined anew
@@ -85,7 +85,7 @@ def run_media_task(task: MediaTask) -> None:
                 _examine(file, sha256, decoder, store, task.rules)
             verdicts.append([str(file.path), sha256])
     task.verdicts.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(task.verdicts, json.dumps(verdicts).encode())
+    write_bytes(task.verdicts, json.dumps(verdicts).encode())
 
 
 def read_verdicts(tasks: Sequence[MediaTask]) -> Iterator[tuple[Path, MediaRecord]]:

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from dataset_builder.schema import COMMENTS
-from dataset_builder.work.sql import literal
+from dataset_builder.work.sql import quote
 
 Comment = dict[str, Any]
 NAMES = ", ".join(f'"{name}"' for name in COMMENTS.names)
@@ -21,7 +21,7 @@ class Comments:
 
     def __init__(self, con: duckdb.DuckDBPyConnection, path: Path) -> None:
         self.con = con
-        self.every = f"read_parquet({literal(path)})"
+        self.every = f"read_parquet({quote(path)})"
         self.con.execute("CREATE TABLE replaced_post (id VARCHAR)")
         self.con.register("no_comments", COMMENTS.empty_table())
         self.con.execute("CREATE TABLE replaced AS SELECT * FROM no_comments")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataset_builder.ledger.ledger import LedgerWriter
-from dataset_builder.ledger.reasons import TOMBSTONE
+from dataset_builder.ledger.reasons import FORGOTTEN
+from dataset_builder.ledger.refusal import Refusal
 from dataset_builder.ledger.tombstones import TAIL, Tombstones
 from dataset_builder.media.duplicates import Merged
 from dataset_builder.media.kept_comments import Comments
@@ -18,10 +19,10 @@ def write_media_ledger(
 ) -> None:
     """Write this stage's part of the ledger. Forgotten media and their posts are not named."""
     con = judged.con
-    ledger = LedgerWriter(con, judged.layout, NAME)
+    ledger = LedgerWriter(con, judged.layout, NAME, Refusal(con, judged.layout))
     for select in (_media_rows(judged), _post_rows(judged)):
         hidden = f"sha256('{tombstones.salt}' || kind || ':' || id)"
-        refused = f"reason IS NOT DISTINCT FROM '{TOMBSTONE}'"
+        refused = f"reason IS NOT DISTINCT FROM '{FORGOTTEN}'"
         ledger.add(
             f"SELECT * REPLACE (CASE WHEN {refused} THEN 'forgotten-' || left({hidden}, {TAIL}) "
             f"ELSE id END AS id, CASE WHEN {refused} THEN NULL ELSE value END AS value) "

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builder.ledger.reasons import (
-    TOMBSTONE,
+    FORGOTTEN,
     UNAVAILABLE,
 )
 from dataset_builder.ledger.tombstones import Tombstones
@@ -30,7 +30,7 @@ from dataset_builder.media.record import MediaRecord, RecordStore
 from dataset_builder.media.verdicts import EXAMINED, JUDGED, LOOKED_UP, Verdicts
 from dataset_builder.run.stage import run_tasks
 from dataset_builder.settings import Settings
-from dataset_builder.work.sql import literal
+from dataset_builder.work.sql import quote
 from dataset_builder.work.tables import Rows, read_rows
 
 POST_COLUMNS = [
@@ -67,8 +67,8 @@ def select(
         examined = judged.folder / "examined.parquet"
         _examine(judged, looked_up, examined, workers, tombstones)
         found = judged.rows(
-            f"SELECT * FROM read_parquet({literal(looked_up)}) l LEFT JOIN "
-            f"read_parquet({literal(examined)}) e USING (path) ORDER BY id"
+            f"SELECT * FROM read_parquet({quote(looked_up)}) l LEFT JOIN "
+            f"read_parquet({quote(examined)}) e USING (path) ORDER BY id"
         )
     store = RecordStore(record_folder(build_dir / "work", settings))
     with Rows(judged.path, JUDGED) as rows:
@@ -110,7 +110,7 @@ def _examine(
                 if looks or tombstones.refuses("media", record.sha256):
                     store.remove(record.sha256)
                     gone.add(record.sha256)
-                    record = replace(record, reason=TOMBSTONE, value="", signatures=())
+                    record = replace(record, reason=FORGOTTEN, value="", signatures=())
                 rows.add(_examined(path, record))
     if gone:
         clean_verdicts(folder / "verdicts", gone)
@@ -121,7 +121,7 @@ def _windows(judged: Verdicts, looked_up: Path) -> Iterator[dict[Path, float | N
     window: dict[Path, float | None] = {}
     query = (
         "SELECT path, list_sort(list(DISTINCT source)) AS sources FROM "
-        f"read_parquet({literal(looked_up)}) WHERE path IS NOT NULL GROUP BY path ORDER BY path"
+        f"read_parquet({quote(looked_up)}) WHERE path IS NOT NULL GROUP BY path ORDER BY path"
     )
     for row in judged.rows(query):
         limits = [longest_allowed(source, judged.settings) for source in row["sources"]]

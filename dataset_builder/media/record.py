@@ -20,7 +20,7 @@ from PIL import Image
 from dataset_builder.decode.looks import Looks, Signature
 from dataset_builder.work.blob import COPY_BYTES, Blob
 from dataset_builder.work.ustar import BLOCK, padding, write_tar
-from dataset_builder.work.whole_files import atomic_file, file_sha256
+from dataset_builder.work.whole_files import file_sha256, whole_file
 
 META = "meta.json"
 
@@ -132,7 +132,7 @@ class RecordStore:
         if not made.is_file():
             return None
         target = self.video_path(sha256)
-        with made.open("rb") as read, atomic_file(target) as write:
+        with made.open("rb") as read, whole_file(target) as write:
             shutil.copyfileobj(read, write, COPY_BYTES)
         return StoredFile(target.name, target.stat().st_size, file_sha256(target)).__dict__
 

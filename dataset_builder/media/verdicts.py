@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from dataset_builder.settings import Settings
 from dataset_builder.work.layout import Layout
-from dataset_builder.work.sql import connect, literal
+from dataset_builder.work.sql import connect, quote
 from dataset_builder.work.tables import BATCH
 
 Drop = tuple[str, str]
@@ -73,6 +73,11 @@ class Verdicts:
         """JUDGED, one row per post, sorted by id."""
         return self.folder / "judged.parquet"
 
+    @property
+    def splits(self) -> Path:
+        """Id and split of every kept post (`media/splits.py`)."""
+        return self.folder / "splits.parquet"
+
     def connection(self, name: str) -> duckdb.DuckDBPyConnection:
         """A connection within the memory a worker may have."""
         return connect(self.layout, self.settings.build.memory_mb, 1, name)
@@ -88,7 +93,7 @@ class Verdicts:
         return (
             "(SELECT j.* REPLACE (coalesce(j.reason, l.reason) AS reason, "
             "CASE WHEN j.reason IS NULL THEN l.value ELSE j.value END AS value) "
-            f"FROM read_parquet({literal(self.path)}) j LEFT JOIN later l USING (id))"
+            f"FROM read_parquet({quote(self.path)}) j LEFT JOIN later l USING (id))"
         )
 
     def drop(self, drops: Mapping[str, Drop]) -> None:

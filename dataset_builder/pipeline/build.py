@@ -6,7 +6,7 @@ from typing import Any
 
 from dataset_builder import vocabulary
 from dataset_builder.errors import BuildError
-from dataset_builder.ledger.funnel import write_funnel
+from dataset_builder.funnel.counts import write_funnel
 from dataset_builder.pipeline.text_stage import Request, check, partitions, text_stage
 from dataset_builder.read.inputs import find_inputs
 from dataset_builder.rules import order

@@ -36,16 +36,18 @@ class Run:
 
 def estimate(request: Request, settings: Settings) -> dict[str, Any]:
     """Rows by kind, seconds by stage, bytes on disk. Raises as `build` does on bad inputs."""
+    files = find_files(*request.files())
     roles = {
-        "posts": request.submissions,
-        "comments": request.comments,
-        "youtube": request.youtube,
+        "posts": files["reddit_submissions"],
+        "comments": files["reddit_comments"],
+        "youtube": files["youtube"],
     }
     with tempfile.TemporaryDirectory(prefix="blift-estimate-") as name:
         folder = Path(name)
         sample = extract(roles, folder / "large", settings)
         less = thinned(sample, SMALL, folder / "small", settings)
-        settings = _with_partitions(request, settings)
+        size = sum(file.stat().st_size for group in files.values() for file in group)
+        settings = _with_partitions(size, request.workers, settings)
         _run(request, settings, less, folder / "first")  # what only a first build loads
         large, small = (
             _quieter(_run(request, settings, part, folder / f"{name}{n}") for n in range(2))
@@ -105,11 +107,9 @@ def _paths(sample: list[Extract]) -> tuple[Path, ...]:
     return tuple(one.path for one in sample if one.lines)
 
 
-def _with_partitions(request: Request, settings: Settings) -> Settings:
+def _with_partitions(size: int, workers: int, settings: Settings) -> Settings:
     """As many partitions as keep the workers as busy as those of the whole build will."""
-    files = find_files(request.submissions, request.comments, request.youtube, request.channels)
-    size = sum(file.stat().st_size for group in files.values() for file in group)
-    wanted = min(partitions(size, settings), request.workers)
+    wanted = min(partitions(size, settings), workers)
     return settings.changed({"build": {"partitions": wanted}})
 
 

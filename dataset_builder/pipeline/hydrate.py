@@ -25,7 +25,7 @@ from dataset_builder.settings import Settings, load_settings
 from dataset_builder.shards.manifest import read_manifest
 from dataset_builder.shards.writer import DEFAULT_CONFIG, config_of
 from dataset_builder.work.claim import HYDRATE, claim
-from dataset_builder.work.whole_files import atomic_file
+from dataset_builder.work.whole_files import whole_file
 
 LEDGER_NAME = "hydrate-00000.parquet"
 # sections whose settings decide what the text stage keeps and how it is written
@@ -150,5 +150,5 @@ def _write(found: Refound, out: Path) -> None:
         (comments, COMMENTS, text / "comments.parquet"),
         (found.lost, LEDGER, ledger / LEDGER_NAME),
     ):
-        with atomic_file(path) as file:
+        with whole_file(path) as file:
             pq.write_table(pa.Table.from_pylist(rows, schema=schema), file)

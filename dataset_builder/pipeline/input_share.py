@@ -33,12 +33,11 @@ class Extract:
 def extract(
     roles: Mapping[str, Sequence[Path]], folder: Path, settings: Settings
 ) -> dict[str, list[Extract]]:
-    """The chosen lines of every file of every role ("posts", "comments", "youtube")."""
-    files = {role: _files(paths) for role, paths in roles.items()}
-    largest = max((_bytes(group, settings) for group in files.values()), default=0)
+    """The chosen lines of every file of every role ("posts", "comments", "youtube"); no folders."""
+    largest = max((_bytes(group, settings) for group in roles.values()), default=0)
     wanted = min(1.0, SAMPLE_BYTES / largest) if largest else 1.0
     found: dict[str, list[Extract]] = {}
-    for role, group in files.items():
+    for role, group in roles.items():
         target, room = folder / role, READ_BYTES // max(1, len(group))
         target.mkdir(parents=True, exist_ok=True)
         found[role] = []
@@ -73,11 +72,6 @@ def share_of(extracts: Sequence[Extract]) -> float:
     """Share of the rows of these files that was taken."""
     total = sum(one.total for one in extracts)
     return max(sum(one.lines for one in extracts), 1e-3) / total if total else 1.0
-
-
-def _files(paths: Sequence[Path]) -> list[Path]:
-    inside = (sorted(path.rglob("*")) if path.is_dir() else [path] for path in paths)
-    return [file for group in inside for file in group if file.is_file()]
 
 
 def _bytes(files: Sequence[Path], settings: Settings) -> float:

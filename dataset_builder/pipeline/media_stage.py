@@ -19,13 +19,14 @@ from dataset_builder.errors import BuildError
 from dataset_builder.forget.forget import refuse_forgotten
 from dataset_builder.ledger.reasons import NSFW
 from dataset_builder.ledger.tombstones import Tombstones, load_tombstones
-from dataset_builder.media.duplicates import joined_splits, looking_alike, merge_duplicates
+from dataset_builder.media.duplicates import looking_alike, merge_duplicates
 from dataset_builder.media.examine import record_folder
 from dataset_builder.media.judge import Expected
 from dataset_builder.media.kept_comments import Comments
 from dataset_builder.media.ledger_rows import write_media_ledger
 from dataset_builder.media.passes import select
 from dataset_builder.media.record import RecordStore
+from dataset_builder.media.splits import write_splits
 from dataset_builder.media.verdicts import Verdicts
 from dataset_builder.schema import SOURCES, InputDigest, ReleaseSummary
 from dataset_builder.settings import Settings
@@ -34,7 +35,7 @@ from dataset_builder.shards.close import close_release, write_shards
 from dataset_builder.shards.manifest import NAME, ReleaseFile
 from dataset_builder.shards.pack import REPLACED, Material, pack
 from dataset_builder.shards.writer import DEFAULT_CONFIG
-from dataset_builder.work.whole_files import sweep_partials
+from dataset_builder.work.whole_files import sweep
 
 
 def media_stage(
@@ -80,8 +81,8 @@ def _release(
     tier = tier_of(media_dir, settings)
     posts = judged.layout.text / "posts.parquet"
     material = Material(posts, comments, judged, results, store, settings, tier)
-    alike = looking_alike(judged, store, settings.media.duplicate_bits)
-    packed, counts = pack(material, joined_splits(judged, alike), work / "samples")
+    write_splits(judged, looking_alike(judged, store, settings.media.duplicate_bits))
+    packed, counts = pack(material, work / "samples")
     # from here on the old release is incomplete: its manifest goes first and comes back last
     (release / NAME).unlink(missing_ok=True)
     files = write_shards(packed, DEFAULT_CONFIG, build_dir, settings, workers)
@@ -138,7 +139,7 @@ def tier_of(media_dir: Path | None, settings: Settings) -> str:
 def _tidy(build_dir: Path, records: Path) -> None:
     """Remove what a killed run left half done."""
     for folder in (build_dir / "work", build_dir / "release", build_dir / "ledger"):
-        sweep_partials(folder)
+        sweep(folder)
     shutil.rmtree(records / "scratch", ignore_errors=True)
 
 

@@ -25,7 +25,7 @@ from dataset_builder.shards.close import close_release, release_facts, write_sha
 from dataset_builder.shards.manifest import CARD, NAME, read_manifest
 from dataset_builder.shards.writer import PACKED, config_of, packed_row, shard_order
 from dataset_builder.work.blob import EMPTY
-from dataset_builder.work.whole_files import atomic_file
+from dataset_builder.work.whole_files import whole_file
 
 TASKS = ("object", "region")
 SPLIT = "train"
@@ -59,7 +59,7 @@ def add_salicon(
         raise BuildError(f"no picture of {names} can be used: {skipped}")
     packed = build_dir / "work" / "samples" / f"{config}-{SPLIT}.parquet"
     packed.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(packed) as file:
+    with whole_file(packed) as file:
         ordered = sorted(rows, key=lambda row: shard_order(row["key"]))
         pq.write_table(pa.Table.from_pylist(ordered, schema=PACKED), file)
     release = build_dir / "release"

@@ -29,7 +29,7 @@ from dataset_builder.text.tables import MERGES, write_tables
 from dataset_builder.work.claim import BUILD, check_out, exclusive
 from dataset_builder.work.layout import Layout, state_text
 from dataset_builder.work.partitions import TextBuild
-from dataset_builder.work.whole_files import write_text
+from dataset_builder.work.whole_files import sweep, whole, write_text
 
 PARTITION_BYTES = 24 << 20
 MAX_PARTITIONS = 1024
@@ -66,6 +66,7 @@ def text_stage(request: Request, settings: Settings) -> tuple[list[InputDigest],
     The caller holds the folder (`exclusive`).
     """
     layout = Layout(request.out.absolute())
+    sweep(layout.work)
     adopt_tombstones(layout, settings.build.tombstones)
     if settings.build.executor == "local":
         start_server()  # it loads while we digest the inputs
@@ -116,10 +117,9 @@ def _prepared(layout: Layout, inputs: Inputs, settings: Settings) -> TextBuild:
     layout.ledger.mkdir(parents=True, exist_ok=True)
     layout.quarantine.mkdir(parents=True, exist_ok=True)
     if not layout.key_file.exists():
-        name = layout.key_file.with_suffix(".tmp")
-        name.write_bytes(secrets.token_bytes(32))
-        name.chmod(0o600)
-        name.replace(layout.key_file)
+        with whole(layout.key_file) as name:
+            name.write_bytes(secrets.token_bytes(32))
+            name.chmod(0o600)
     return TextBuild(layout, settings, parts, threads=1)
 
 

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from dataset_builder.errors import DamagedInput
 from dataset_builder.read.ahead import ahead, ordered
 from dataset_builder.read.streams import Block, Budget, decompressed, line_blocks, without_bom
-from dataset_builder.work.sql import literal
+from dataset_builder.work.sql import quote
 
 PARQUET_MAGIC = b"PAR1"
 OBJECT_BYTES = 16 << 20  # DuckDB's own limit of one JSON object
@@ -116,7 +116,7 @@ def _rows(
         return schema.empty_table(), tally.bad
     types = dict.fromkeys(schema.names, "VARCHAR")
     table = con.sql(
-        f"SELECT * FROM read_json({literal(block.path)}, format='newline_delimited', "
+        f"SELECT * FROM read_json({quote(block.path)}, format='newline_delimited', "
         f"compression='none', columns={types!r}, ignore_errors=true, "
         f"maximum_object_size={max(OBJECT_BYTES, block.size + 1)})"
     ).to_arrow_table()

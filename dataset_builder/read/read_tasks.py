@@ -6,12 +6,14 @@ A task writes a folder and renames it when the file was read to its checked end.
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from dataset_builder.ledger.ledger import LedgerWriter
+from dataset_builder.ledger.refusal import Refusal
 from dataset_builder.read import authors_release, reddit, youtube
 from dataset_builder.read.ahead import ahead
 from dataset_builder.read.documents import is_release_file, records
@@ -22,7 +24,7 @@ from dataset_builder.read.streams import Budget
 from dataset_builder.run.task import progress_file
 from dataset_builder.schema import STAGED_COMMENTS, STAGED_POSTS
 from dataset_builder.work.partitions import COUNTS, Chunks, TextBuild, task_folder
-from dataset_builder.work.whole_files import publish, temporary
+from dataset_builder.work.whole_files import whole
 
 POST_NAMES = ", ".join(f'"{name}"' for name in STAGED_POSTS.names)
 COMMENT_NAMES = ", ".join(f'"{name}"' for name in STAGED_COMMENTS.names)
@@ -52,9 +54,9 @@ def read_submissions(build: TextBuild, task: int, source: Source) -> None:
         return
     ours = reddit.wanted(build.settings, unknown=False)
     posts = reddit.submissions_sql(build.settings, build.key)
-    with ReadTask(build, task, "post") as job:
+    with read_task(build, task, "post") as job:
         for rows in job.chunks(source, reddit.SUBMISSION_FIELDS):
-            read = job.ledger.refusal.posts(f"SELECT {POST_NAMES} FROM ({posts} WHERE {ours})")
+            read = job.refusal.posts(f"SELECT {POST_NAMES} FROM ({posts} WHERE {ours})")
             if job.out.write(read, "posts", "id") < rows:
                 job.ledger.add(_other_subreddits("post", "'reddit-' || id", ours))
 
@@ -63,9 +65,9 @@ def read_comments(build: TextBuild, task: int, source: Source) -> None:
     """One Reddit comments file to staged comments, whatever became of their posts."""
     ours = reddit.wanted(build.settings, unknown=True)
     author = reddit.author_hash("author", build.key)
-    with ReadTask(build, task, "comment") as job:
+    with read_task(build, task, "comment") as job:
         for rows in job.chunks(source, reddit.COMMENT_FIELDS):
-            read = job.ledger.refusal.comments(f"{reddit.comment_rows()} WHERE {ours}", author)
+            read = job.refusal.comments(f"{reddit.comment_rows()} WHERE {ours}", author)
             staged = reddit.comments_sql(read, build.settings, build.key)
             select = f"SELECT {COMMENT_NAMES} FROM ({staged})"
             if job.out.write(select, "comments", "post_id") < rows:
@@ -85,7 +87,7 @@ def _other_subreddits(kind: str, id: str, ours: str) -> str:
 
 def read_documents(build: TextBuild, task: int, sources: Sequence[Source]) -> None:
     """YouTube records, or the authors' release, to staged posts and comments."""
-    with ReadTask(build, task, "post") as job:
+    with read_task(build, task, "post") as job:
         rows, good, bad = youtube.Rows(), 0, 0
         first: Path | None = None
         for source in sources:
@@ -110,32 +112,35 @@ def read_documents(build: TextBuild, task: int, sources: Sequence[Source]) -> No
         job.flush(rows)
 
 
+@contextmanager
+def read_task(build: TextBuild, task: int, kind: str) -> Iterator["ReadTask"]:
+    """A task to fill; its folder gets its name, and its ledger its rows, at the end alone."""
+    name = f"{build.stage}-{task}"
+    with (
+        whole(task_folder(build.layout, build.stage, task)) as folder,
+        closing(build.connection(name)) as con,
+    ):
+        folder.mkdir()
+        job = ReadTask(build, task, kind, folder, con)
+        yield job
+        job.ledger.close()
+        job.refusal.save(folder)
+        (folder / COUNTS).write_text(json.dumps(job.items), encoding="utf-8")
+
+
 class ReadTask:
-    """One reading task: its connection, temporary folder, ledger and quarantine."""
+    """One reading task: its connection, folder, ledger and quarantine."""
 
-    def __init__(self, build: TextBuild, task: int, kind: str) -> None:
-        self.build, self.kind, stage = build, kind, build.stage
-        self.final = task_folder(build.layout, stage, task)
-        self.folder = temporary(self.final)
-        self.folder.mkdir(parents=True)
-        self.con = build.connection(f"{stage}-{task}")
-        self.out = Chunks(self.con, self.folder, build.partitions)
-        self.ledger = LedgerWriter(self.con, build.layout, f"text-{stage}-{task:05d}")
+    def __init__(
+        self, build: TextBuild, task: int, kind: str, folder: Path, con: duckdb.DuckDBPyConnection
+    ) -> None:
+        self.build, self.kind, self.con = build, kind, con
+        self.out = Chunks(con, folder, build.partitions)
+        self.refusal = Refusal(con, build.layout, settled=False)
+        name = f"text-{build.stage}-{task:05d}"
+        self.ledger = LedgerWriter(con, build.layout, name, self.refusal)
         self.items = Counter[str]()
-        self.progress = progress_file(build.layout.logs / stage, task)
-
-    def __enter__(self) -> "ReadTask":
-        return self
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        try:
-            if error is None:
-                self.ledger.close()
-                self.ledger.refusal.save(self.folder)
-                (self.folder / COUNTS).write_text(json.dumps(self.items), encoding="utf-8")
-                publish(self.folder, self.final)
-        finally:
-            self.con.close()
+        self.progress = progress_file(build.layout.logs / build.stage, task)
 
     def chunks(self, source: Source, fields: Sequence[str]) -> Iterator[int]:
         """Register each chunk of the file as `raw`, and say how many rows it has.
@@ -165,7 +170,7 @@ class ReadTask:
         ):
             if items:
                 self.con.register("rows", pa.Table.from_pylist(items, schema=schema))
-                allowed = getattr(self.ledger.refusal, f"{kind}s")
+                allowed = getattr(self.refusal, f"{kind}s")
                 self.out.write(allowed("SELECT * FROM rows"), f"{kind}s", key)
                 self.con.unregister("rows")
                 self.items[kind] += len(items)

@@ -1,44 +1,111 @@
-"""The order of the rules: which stage of the funnel each belongs to, and the SQL that applies them.
+"""The one list of steps, from the first line read to the release, and the SQL of their rules.
 
-The order is part of a build's identity: reasons name the *first* rule that holds.
+The order of the rules is part of a build's identity: reasons name the *first* rule that holds.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
+from dataset_builder.ledger.reasons import MEDIA_REASONS
 from dataset_builder.rules import comments, posts_reddit, posts_youtube
 from dataset_builder.rules.rule import CommentRule, PostRule, Rule, bad_id, few_comments
+from dataset_builder.schema import SOURCES
 from dataset_builder.settings import Settings
 from dataset_builder.work.sql import quote
 
-Staged = tuple[str, Sequence[PostRule]]
-# Stages in funnel order. Duplicates come between EARLY and the comments; media after LATE.
-EARLY: dict[str, tuple[Staged, ...]] = {
+
+@dataclass(frozen=True)
+class Step:
+    """One step of an item's way through a build, as ledger and funnel show it.
+
+    `rules` are judged as SQL in this order, at the ledger's `stage`. `reasons` are all that end
+    here, those of readers, duplicates and media included. `paper` is its count of posts after the
+    step (pictures, videos); None where it prints none.
+    """
+
+    stage: str
+    title: str
+    reasons: tuple[str, ...]
+    rules: tuple[PostRule, ...] = ()
+    paper: tuple[int | None, int | None] = (None, None)
+    late: bool = False  # judged when the post's comments are known
+
+
+# From the first line read to the release; arXiv 2405.00942 sec. 2.1.
+# "3.1 M + 2.0 M" is printed as excluded and read as what remains.
+STEPS: dict[str, tuple[Step, ...]] = {
     "reddit": (
-        ("read", (bad_id,)),
-        (
-            "window",
-            (
-                posts_reddit.no_date,
-                posts_reddit.before_overlay_rule,
-                posts_reddit.before_window,
-                posts_reddit.after_window,
-            ),
+        Step(
+            "read",
+            "read",
+            ("malformed", "repeated", "other_subreddit", "bad_id", "forgotten"),
+            (bad_id,),
         ),
-        (
+        Step(
+            "window",
+            "since 2015-02",
+            ("no_date", "before_overlay_rule"),
+            (posts_reddit.no_date, posts_reddit.before_overlay_rule),
+            (3_100_000, 2_000_000),
+        ),
+        Step(
+            "window",
+            "2018-01 to 2022-01",
+            ("before_window", "after_window"),
+            (posts_reddit.before_window, posts_reddit.after_window),
+            (1_400_000, 1_100_000),
+        ),
+        Step(
             "marks",
+            "not NSFW, bot, deleted, duplicate",
+            # the duplicates (text/reposts.py) are those of all that is left by then
+            ("nsfw", "bot", "deleted", "nsfw_words", "duplicate"),
             (
                 posts_reddit.nsfw,
                 posts_reddit.bot,
                 posts_reddit.deleted,
                 posts_reddit.nsfw_words,
             ),
+            (876_000, 983_000),
+        ),
+        Step(
+            "comments",
+            "comments left",
+            ("few_comments",),
+            (partial(few_comments, source="reddit"),),
+            (631_000, 397_000),
+            late=True,
+        ),
+        Step(
+            "length",
+            "at most 500 s",
+            ("too_long", "duration_unknown"),
+            (posts_reddit.too_long,),
+            (631_000, 221_000),
+            late=True,
+        ),
+        Step(
+            "host",
+            "hosted and available",
+            ("gallery", "not_hosted", *MEDIA_REASONS),
+            (posts_reddit.gallery, posts_reddit.not_hosted),
+            (400_000, 80_000),
+            late=True,
         ),
     ),
     "youtube": (
-        ("read", (bad_id,)),
-        (
+        Step(
+            "read",
+            "read",
+            ("malformed", "repeated", "bad_id", "forgotten"),
+            (bad_id,),
+            (None, 2_200_000),
+        ),
+        Step(
             "window",
+            "2018 to 2023, listed channels",
+            ("no_date", "before_window", "after_window", "channel_not_listed"),
             (
                 posts_youtube.no_date,
                 posts_youtube.before_window,
@@ -46,8 +113,10 @@ EARLY: dict[str, tuple[Staged, ...]] = {
                 posts_youtube.channel_not_listed,
             ),
         ),
-        (
+        Step(
             "topic",
+            "topic, language",
+            ("category", "topic", "language", "comments_disabled"),
             (
                 posts_youtube.category,
                 posts_youtube.topic,
@@ -55,30 +124,41 @@ EARLY: dict[str, tuple[Staged, ...]] = {
                 posts_youtube.comments_disabled,
             ),
         ),
-        ("length", (posts_youtube.too_long,)),
-        ("views", (posts_youtube.few_views,)),
-        ("marks", (posts_youtube.nsfw, posts_youtube.nsfw_words)),
+        Step(
+            "length",
+            "at most 60 s",
+            ("too_long", "duration_unknown"),
+            (posts_youtube.too_long,),
+        ),
+        Step("views", "over 10,000 views", ("few_views",), (posts_youtube.few_views,)),
+        Step(
+            "marks",
+            "word list",
+            ("nsfw", "nsfw_words"),
+            (posts_youtube.nsfw, posts_youtube.nsfw_words),
+        ),
+        Step(
+            "comments",
+            "comments left and available",
+            ("few_comments", *MEDIA_REASONS),
+            (partial(few_comments, source="youtube"),),
+            (None, 250_000),
+            late=True,
+        ),
     ),
 }
-LATE: dict[str, tuple[Staged, ...]] = {
-    "reddit": (
-        ("comments", (partial(few_comments, source="reddit"),)),
-        ("length", (posts_reddit.too_long,)),
-        ("host", (posts_reddit.gallery, posts_reddit.not_hosted)),
-    ),
-    "youtube": (("comments", (partial(few_comments, source="youtube"),)),),
-}
-# Marks need no text; the others see it normalised.
+# Comments, in the order in which they are judged. Marks need no text; the others see it normalised.
 COMMENT_MARKS = (comments.reply, comments.nsfw, comments.bot, comments.deleted)
 COMMENT_TEXT = (comments.empty, comments.few_words, comments.many_words, comments.nsfw_words)
 
 
-def staged(stages: Sequence[Staged], settings: Settings) -> list[tuple[str, Rule]]:
-    """(stage, rule) of the rules these settings switch on, in order."""
+def staged(source: str, late: bool, settings: Settings) -> list[tuple[str, Rule]]:
+    """(stage, rule) of the post rules these settings switch on, in order; early or late ones."""
     return [
-        (stage, rule)
-        for stage, functions in stages
-        for function in functions
+        (step.stage, rule)
+        for step in STEPS[source]
+        if step.late == late
+        for function in step.rules
         if (rule := function(settings)) is not None
     ]
 
@@ -106,12 +186,12 @@ def verdict(chosen: Sequence[tuple[str, Rule]]) -> str:
 def describe(settings: Settings) -> list[dict[str, str]]:
     """The rules in force, in order, for the manifest."""
     rows = []
-    for source in ("reddit", "youtube"):
+    for source in SOURCES:
         marks = comment_rules((*COMMENT_MARKS, *COMMENT_TEXT), settings, source)
         for kind, chosen in (
-            ("post", staged(EARLY[source], settings)),
+            ("post", staged(source, False, settings)),
             ("comment", marks),
-            ("post", staged(LATE[source], settings)),
+            ("post", staged(source, True, settings)),
         ):
             for stage, rule in chosen:
                 rows.append({"source": source, "kind": kind, "stage": stage, "reason": rule.reason})

@@ -21,7 +21,7 @@ from dataset_builder.shards.manifest import (
     write_manifest,
 )
 from dataset_builder.shards.writer import plan_shards, read_note, run_shard_task, state_note
-from dataset_builder.work.whole_files import write_atomic
+from dataset_builder.work.whole_files import write_bytes
 
 MEGABYTE = 1_000_000
 
@@ -56,7 +56,7 @@ def close_release(
     release.mkdir(parents=True, exist_ok=True)
     root = merkle_root(files)
     card = render_card(files, facts, settings, root)
-    write_atomic(release / CARD, card)
+    write_bytes(release / CARD, card)
     listed = [*files, ReleaseFile(CARD, len(card), hashlib.sha256(card).hexdigest(), 0)]
     _remove_others(release, {file.path for file in listed} | {NAME})
     write_manifest(make_manifest(listed, inputs, settings, asdict(facts)), release)

@@ -14,12 +14,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dataset_builder.errors import BuildError
-from dataset_builder.work.whole_files import write_atomic
+from dataset_builder.work.whole_files import write_bytes
 
 NAME = "manifest.json"
 CARD = "README.md"
 PACKAGE = Path(__file__).parents[1]
-SOURCES = ("*.py", "*.yaml", "*.md", "*.txt")
+CODE_FILES = ("*.py", "*.yaml", "*.md", "*.txt")
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def write_manifest(manifest: Mapping[str, Any], release: Path) -> None:
     """Write the manifest: the last file of a release, so its presence means a whole release."""
     blank = _text({**manifest, "digest": ""})
     digest = hashlib.sha256(blank).hexdigest()
-    write_atomic(release / NAME, _text({**manifest, "digest": digest}))
+    write_bytes(release / NAME, _text({**manifest, "digest": digest}))
 
 
 def _text(manifest: Mapping[str, Any]) -> bytes:
@@ -135,7 +135,7 @@ def _check_shape(manifest: Mapping[str, Any]) -> None:
 def code_identity() -> dict[str, str]:
     """Version of the package and a digest of its source files."""
     found = hashlib.sha256()
-    for path in sorted(p for pattern in SOURCES for p in PACKAGE.rglob(pattern)):
+    for path in sorted(p for pattern in CODE_FILES for p in PACKAGE.rglob(pattern)):
         found.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0")
         found.update(hashlib.sha256(path.read_bytes()).digest())
     try:

@@ -29,12 +29,11 @@ from dataset_builder.settings import Settings
 from dataset_builder.shards.writer import PACKED, SPLITS, packed_row
 from dataset_builder.text.pii import scrub_all
 from dataset_builder.work.blob import EMPTY, Blob
-from dataset_builder.work.sql import literal
+from dataset_builder.work.sql import quote
 from dataset_builder.work.tables import read_rows
-from dataset_builder.work.whole_files import atomic_file
+from dataset_builder.work.whole_files import whole_file
 
 BATCH = 1024
-MOVED = pa.schema([("id", pa.string()), ("now", pa.string())])
 # as `shards.shard_order` sorts
 ORDER = "split, sha256({id})"
 # fields of annotators that hold what someone said or wrote
@@ -55,11 +54,9 @@ class Material:
     tier: str
 
 
-def pack(
-    material: Material, moved: Mapping[str, str], folder: Path
-) -> tuple[dict[str, Path], dict[str, Counter[str]]]:
+def pack(material: Material, folder: Path) -> tuple[dict[str, Path], dict[str, Counter[str]]]:
     """Write the packed samples of every split that has any; counts by source and media."""
-    sort(material, moved)
+    sort(material)
     packed: dict[str, Path] = {}
     counts: dict[str, Counter[str]] = {}
     finish = material.judged.folder
@@ -73,20 +70,18 @@ def pack(
     return {split: packed[split] for split in order}, {split: counts[split] for split in order}
 
 
-def sort(material: Material, moved: Mapping[str, str]) -> None:
+def sort(material: Material) -> None:
     """Write kept posts and their comments under `judged.folder`, in the order of the shards."""
     judged = material.judged
     con, folder = judged.con, judged.folder
-    con.register("moved_rows", pa.table({"id": list(moved), "now": list(moved.values())}, MOVED))
     con.execute(
-        "CREATE TABLE kept AS SELECT j.id, coalesce(m.now, j.split) AS split, sha256, path "
-        f"FROM {judged.now()} j LEFT JOIN moved_rows m USING (id) WHERE reason IS NULL"
+        "CREATE TABLE kept AS SELECT id, s.split, sha256, path "
+        f"FROM {judged.now()} JOIN read_parquet({quote(judged.splits)}) s USING (id)"
     )
-    con.unregister("moved_rows")
     joins, names = [], []
     for at, (_, files) in enumerate(material.results):
         if files:  # of a file annotated twice the later result counts
-            listed = ", ".join(literal(file) for file in files)
+            listed = ", ".join(quote(file) for file in files)
             joins.append(
                 f"LEFT JOIN (SELECT sha256, value FROM read_parquet([{listed}], filename=true) "
                 "QUALIFY row_number() OVER (PARTITION BY sha256 ORDER BY filename DESC) = 1) "
@@ -97,14 +92,14 @@ def sort(material: Material, moved: Mapping[str, str]) -> None:
     fields = ", ".join(f'p."{name}"' for name in POSTS.names if name != "split")
     size = f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {2 * BATCH})"
     con.execute(
-        f"COPY (SELECT {fields}, {columns} FROM read_parquet({literal(material.posts)}) p "
+        f"COPY (SELECT {fields}, {columns} FROM read_parquet({quote(material.posts)}) p "
         f"JOIN kept k USING (id) {' '.join(joins)} ORDER BY {ORDER.format(id='p.id')}) "
-        f"TO {literal(folder / 'posts.parquet')} {size}"
+        f"TO {quote(folder / 'posts.parquet')} {size}"
     )
     con.execute(
         f"COPY (SELECT c.* FROM {material.comments.now()} c JOIN kept k ON c.post_id = k.id "
         f"ORDER BY {ORDER.format(id='c.post_id')}, rank) "
-        f"TO {literal(folder / 'comments.parquet')} {size}"
+        f"TO {quote(folder / 'comments.parquet')} {size}"
     )
     con.execute("DROP TABLE kept")
 
@@ -138,7 +133,7 @@ def _pack_split(
 ) -> Counter[str]:
     """Write the samples of `posts` to `out`."""
     counts: Counter[str] = Counter()
-    with atomic_file(out) as file, pq.ParquetWriter(file, PACKED) as writer:
+    with whole_file(out) as file, pq.ParquetWriter(file, PACKED) as writer:
         while rows := [_packed(post, said, material, counts) for post in islice(posts, BATCH)]:
             writer.write_table(pa.Table.from_pylist(rows, schema=PACKED))
     return counts

@@ -23,7 +23,7 @@ from dataset_builder.samples.fields import metadata_schema
 from dataset_builder.shards.manifest import ReleaseFile
 from dataset_builder.work.blob import BLOB, Blob
 from dataset_builder.work.ustar import BLOCK, padding, write_tar
-from dataset_builder.work.whole_files import atomic_file, write_atomic
+from dataset_builder.work.whole_files import whole_file, write_bytes
 
 DEFAULT_CONFIG = "default"
 METADATA_ROWS = 4096  # of one row group
@@ -121,7 +121,7 @@ def run_shard_task(task: ShardTask) -> None:
         ReleaseFile(task.metadata, *table, task.count),
     ]
     task.state.mkdir(parents=True, exist_ok=True)
-    write_atomic(note, encode_json({"plan": digest, "files": [f.__dict__ for f in files]}))
+    write_bytes(note, encode_json({"plan": digest, "files": [f.__dict__ for f in files]}))
 
 
 def state_note(state: Path, path: str) -> Path:
@@ -144,7 +144,7 @@ def write_metadata(rows: Iterable[dict[str, Any]], path: Path) -> tuple[int, str
     """Write metadata rows as Parquet; returns its bytes and sha256."""
     path.parent.mkdir(parents=True, exist_ok=True)
     schema, left = metadata_schema(), iter(rows)
-    with atomic_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    with whole_file(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
         while batch := list(islice(left, METADATA_ROWS)):
             writer.write_table(pa.Table.from_pylist(batch, schema=schema))
     with path.open("rb") as opened:

@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from dataset_builder.ledger.ledger import LedgerWriter
+from dataset_builder.ledger.refusal import Refusal
 from dataset_builder.read.reddit import body_marks
 from dataset_builder.rules import order
 from dataset_builder.rules.rule import CommentRule
@@ -31,7 +32,7 @@ def select_comments(build: TextBuild, part: int) -> None:
     """Apply the comment rules and the late post rules to one partition."""
     layout, found = build.layout, Counter[str]()
     con = build.connection(f"comments-{part}")
-    ledger = LedgerWriter(con, layout, f"text-comments-{part:05d}")
+    ledger = LedgerWriter(con, layout, f"text-comments-{part:05d}", Refusal(con, layout))
     candidates(con, build, part, ledger)
     if build.settings.privacy.placeholders:
         scrub_column(con, "candidate", "n", "text", found)
@@ -64,7 +65,9 @@ def select_comments(build: TextBuild, part: int) -> None:
 def count_candidates(build: TextBuild, part: int) -> None:
     """For the corpus' idf table: document frequencies of one partition's candidates."""
     con = build.connection(f"idf-{part}")
-    candidates(con, build, part, LedgerWriter(con, build.layout, "unused"))
+    candidates(
+        con, build, part, LedgerWriter(con, build.layout, "unused", Refusal(con, build.layout))
+    )
     if build.settings.privacy.placeholders:
         scrub_column(con, "candidate", "n", "text", Counter())
     texts = {
@@ -221,7 +224,7 @@ def _near(con: duckdb.DuckDBPyConnection, build: TextBuild, ledger: LedgerWriter
 def _late(con: duckdb.DuckDBPyConnection, build: TextBuild, ledger: LedgerWriter) -> None:
     """The rules of posts that come after their comments; their comments go with them."""
     cases = " ".join(
-        f"WHEN '{source}' THEN " + order.verdict(order.staged(order.LATE[source], build.settings))
+        f"WHEN '{source}' THEN " + order.verdict(order.staged(source, True, build.settings))
         for source in SOURCES
     )
     con.execute(

@@ -7,8 +7,9 @@ import duckdb
 import pyarrow as pa
 
 from dataset_builder.ledger.ledger import LedgerWriter
+from dataset_builder.ledger.refusal import Refusal
 from dataset_builder.rules import order
-from dataset_builder.schema import STAGED_POSTS
+from dataset_builder.schema import SOURCES, STAGED_POSTS
 from dataset_builder.text.clean import add_detected, normalise_titles
 from dataset_builder.work.partitions import READ, TextBuild, staged_files
 from dataset_builder.work.sql import parquet
@@ -25,15 +26,15 @@ def select_posts(build: TextBuild, part: int, channels: dict[str, str]) -> None:
     """Apply the early rules to one partition."""
     layout = build.layout
     con = build.connection(f"posts-{part}")
-    ledger = LedgerWriter(con, layout, f"text-posts-{part:05d}")
+    ledger = LedgerWriter(con, layout, f"text-posts-{part:05d}", Refusal(con, layout))
     files = staged_files(layout, READ, "posts", part)
     _load(con, parquet(files, STAGED_POSTS), channels)
     _drop_repeated(con, ledger)
     normalise_titles(con)
     add_detected(con, "every", build.settings)
     sources = []
-    for source in ("reddit", "youtube"):
-        stages = order.staged(order.EARLY[source], build.settings)
+    for source in SOURCES:
+        stages = order.staged(source, False, build.settings)
         sources.append(
             f"SELECT *, {order.verdict(stages)} AS verdict FROM every WHERE source = '{source}'"
         )

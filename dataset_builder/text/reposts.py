@@ -4,6 +4,7 @@ import duckdb
 import pyarrow as pa
 
 from dataset_builder.ledger.ledger import LedgerWriter
+from dataset_builder.ledger.refusal import Refusal
 from dataset_builder.schema import STAGED_COMMENTS, STAGED_POSTS
 from dataset_builder.work.partitions import (
     MOVED,
@@ -14,7 +15,7 @@ from dataset_builder.work.partitions import (
     task_folder,
 )
 from dataset_builder.work.sql import parquet
-from dataset_builder.work.whole_files import publish, temporary
+from dataset_builder.work.whole_files import whole
 
 DUPLICATES = "duplicates"
 DUPLICATE = pa.schema([("id", pa.string()), ("target", pa.string())])
@@ -38,7 +39,7 @@ def find_duplicates(build: TextBuild) -> None:
     """
     layout, mode = build.layout, build.settings.reddit.duplicates
     con = build.connection("duplicates")
-    ledger = LedgerWriter(con, layout, "text-duplicates")
+    ledger = LedgerWriter(con, layout, "text-duplicates", Refusal(con, layout))
     posts = parquet(sorted((layout.parts / "posts").glob("*.parquet")), STAGED_POSTS)
     same = "(PARTITION BY key ORDER BY score DESC NULLS LAST, created NULLS LAST, id)"
     wanted = "false" if mode == "keep" else "key IS NOT NULL AND NOT is_self AND NOT gallery"
@@ -52,11 +53,9 @@ def find_duplicates(build: TextBuild) -> None:
         "SELECT 'duplicates' AS stage, 'post' AS kind, id, 'reddit' AS source, media_type, "
         "false AS kept, 'duplicate' AS reason, target AS value FROM duplicate"
     )
-    folder = task_folder(layout, DUPLICATES, 0)
-    name = temporary(folder)
     rows = "SELECT id, target FROM duplicate"
-    Chunks(con, name, build.partitions).write(rows, "posts", "id")
-    publish(name, folder)
+    with whole(task_folder(layout, DUPLICATES, 0)) as folder:
+        Chunks(con, folder, build.partitions).write(rows, "posts", "id")
     if mode == "merge":
         _move_comments(con, build)
     ledger.close()
@@ -95,10 +94,8 @@ def _move_comments(con: duckdb.DuckDBPyConnection, build: TextBuild) -> None:
         "JOIN (SELECT id AS post_id, target, author_key AS origin_author FROM duplicate) "
         "USING (post_id)"
     )
-    folder = task_folder(layout, MOVED, 0)
-    name = temporary(folder)
-    chunks = Chunks(con, name, build.partitions)
-    chunks.write(f"SELECT {columns}, post_id FROM moved", "comments", "post_id")
     origins = f"SELECT {', '.join(ORIGINS.names)} FROM moved"
-    chunks.write(origins, "origins", "post_id")
-    publish(name, folder)
+    with whole(task_folder(layout, MOVED, 0)) as folder:
+        chunks = Chunks(con, folder, build.partitions)
+        chunks.write(f"SELECT {columns}, post_id FROM moved", "comments", "post_id")
+        chunks.write(origins, "origins", "post_id")

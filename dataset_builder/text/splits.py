@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dataset_builder.settings import Settings
+from dataset_builder.work.groups import Groups
 
 TITLE_WORDS = 4  # shorter titles ("My dog") say nothing about being the same
 
@@ -15,29 +16,20 @@ def group_keys(posts: Iterable[Mapping[str, Any]]) -> list[str]:
 
     The key is the smallest post id of the group, so it holds no trace of the author's hash.
     """
-    parent: list[int] = []
-    ids: list[str] = []
+    groups, ids = Groups(), []
     first: dict[bytes, int] = {}
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            parent[index] = parent[parent[index]]
-            index = parent[index]
-        return index
-
-    for index, post in enumerate(posts):
-        parent.append(index)
+    for post in posts:
+        index = groups.add()
         ids.append(post["id"])
         for tie in _ties(post):
             # short digests: millions of titles would not fit in memory as they are
             key = hashlib.blake2b(tie.encode(), digest_size=12).digest()
-            low, high = sorted((root(first.setdefault(key, index)), root(index)))
-            parent[high] = low
+            groups.join(first.setdefault(key, index), index)
     smallest: dict[int, str] = {}
     for index, id in enumerate(ids):
-        top = root(index)
+        top = groups.root(index)
         smallest[top] = min(smallest.get(top, id), id)
-    return [smallest[root(index)] for index in range(len(ids))]
+    return [smallest[groups.root(index)] for index in range(len(ids))]
 
 
 def _ties(post: Mapping[str, Any]) -> list[str]:
@@ -61,14 +53,11 @@ def assign(groups: Sequence[str], created: Sequence[int | None], settings: Setti
     exact shares; `time` gives the newest groups to test, then validation.
     """
     chosen = settings.splits
-    draw = {group: _draw(group, chosen.seed) for group in set(groups)}
     if chosen.method == "hash":
         both = chosen.test + chosen.validation
-        names = {
-            group: "test" if u < chosen.test else "validation" if u < both else "train"
-            for group, u in draw.items()
-        }
-        return [names[group] for group in groups]
+        drawn = (_draw(group, chosen.seed) for group in groups)
+        return ["test" if u < chosen.test else "validation" if u < both else "train" for u in drawn]
+    draw = {group: _draw(group, chosen.seed) for group in set(groups)}
     order = sorted(draw, key=lambda group: (draw[group], group))
     if chosen.method == "time":
         newest: dict[str, int] = {}

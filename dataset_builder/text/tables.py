@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 
 from dataset_builder.schema import COMMENTS, POSTS, STAGED_POSTS
 from dataset_builder.text.reposts import ORIGINS
-from dataset_builder.text.splits import assign, group_keys
+from dataset_builder.text.splits import group_keys
 from dataset_builder.work.partitions import TextBuild
 from dataset_builder.work.sql import parquet
-from dataset_builder.work.whole_files import copy, publish, temporary, write_table, write_text
+from dataset_builder.work.whole_files import copy, whole, write_table, write_text
 
 GROUP = 1 << 17  # rows
 SELECTED = COMMENTS.append(pa.field("author_key", pa.string()))
@@ -21,7 +21,7 @@ MERGES = 2  # tasks of this stage
 
 
 def write_tables(build: TextBuild, task: int) -> None:
-    """Join the partitions, sorted: the posts, with groups and splits, or the comments."""
+    """Join the partitions, sorted: the posts, with their groups, or the comments."""
     folder, text = build.layout.parts / "selected", build.layout.text
     if task:
         _merge_comments(build, folder, text)
@@ -37,9 +37,9 @@ def write_tables(build: TextBuild, task: int) -> None:
     )
     rows = (row for batch in ties.to_batches(GROUP // 16) for row in batch.to_pylist())
     groups = group_keys(rows)
-    splits = assign(groups, posts["created"].to_pylist(), build.settings)
     whole = posts.append_column("group_key", pa.array(groups, pa.string()))
-    whole = whole.append_column("split", pa.array(splits, pa.string()))
+    # the split is decided when it is known which media are the same
+    whole = whole.append_column("split", pa.nulls(len(groups), pa.string()))
     write_table(text / "posts.parquet", whole.select(POSTS.names).cast(POSTS))
     found = Counter[str]()
     for file in sorted(folder.glob("pii-*.json")):
@@ -55,11 +55,12 @@ def _merge_comments(build: TextBuild, folder: Path, text: Path) -> None:
     reader = con.sql(f"SELECT {names} FROM {comments} ORDER BY post_id, rank").to_arrow_reader(
         GROUP
     )
-    file = temporary(text / "comments.parquet")
-    with pq.ParquetWriter(file, COMMENTS, compression="zstd") as writer:
+    with (
+        whole(text / "comments.parquet") as name,
+        pq.ParquetWriter(name, COMMENTS, compression="zstd") as writer,
+    ):
         for batch in reader:
             writer.write_table(pa.Table.from_batches([batch]).cast(COMMENTS), GROUP)
-    publish(file, text / "comments.parquet")
     posts = parquet(folder.glob("posts-*.parquet"), STAGED_POSTS)
     _write_authors(con, posts, comments, text / "authors.parquet")
     origins = parquet(folder.glob("origins-*.parquet"), ORIGINS)

@@ -9,7 +9,7 @@ import duckdb
 
 from dataset_builder.settings import Settings
 from dataset_builder.work.layout import Layout
-from dataset_builder.work.sql import connect, literal
+from dataset_builder.work.sql import connect, quote
 
 READ = "read*"  # folders of the reading stages
 MOVED = "moved"  # comments whose post was merged into another
@@ -71,7 +71,7 @@ class Chunks:
         target.mkdir(parents=True, exist_ok=True)
         done = self.con.execute(
             f"COPY (SELECT *, hash({key}) % {self.partitions} AS part FROM ({select})) "
-            f"TO {literal(target)} (FORMAT parquet, COMPRESSION snappy, PARTITION_BY (part), "
+            f"TO {quote(target)} (FORMAT parquet, COMPRESSION snappy, PARTITION_BY (part), "
             f"FILENAME_PATTERN 'c{self.number:05d}_{{i}}', OVERWRITE_OR_IGNORE)"
         )
         self.number += 1

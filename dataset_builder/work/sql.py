@@ -9,9 +9,9 @@ import pyarrow as pa
 from dataset_builder.work.layout import Layout
 
 
-def literal(path: Path | str) -> str:
-    """A path as an SQL literal."""
-    return "'" + str(path).replace("'", "''") + "'"
+def quote(text: Path | str) -> str:
+    """A text or path as an SQL literal."""
+    return "'" + str(text).replace("'", "''") + "'"
 
 
 def parquet(files: Iterable[Path], schema: pa.Schema) -> str:
@@ -19,7 +19,7 @@ def parquet(files: Iterable[Path], schema: pa.Schema) -> str:
     names = sorted(str(file) for file in files)
     if not names:
         return f"(SELECT {nulls(schema)} WHERE false)"
-    return f"read_parquet([{', '.join(map(literal, names))}], hive_partitioning=false)"
+    return f"read_parquet([{', '.join(map(quote, names))}], hive_partitioning=false)"
 
 
 def nulls(schema: pa.Schema) -> str:
@@ -51,15 +51,10 @@ def connect(layout: Layout, memory_mb: int, threads: int, name: str) -> duckdb.D
     con = duckdb.connect()
     con.execute(
         f"SET threads={threads}; SET memory_limit='{memory_mb}MB'; SET enable_progress_bar=false; "
-        f"SET temp_directory={literal(spill)}; SET preserve_insertion_order=false; "
+        f"SET temp_directory={quote(spill)}; SET preserve_insertion_order=false; "
         "SET TimeZone='UTC'"
     )
     return con
-
-
-def quote(text: str) -> str:
-    """The text as an SQL literal."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def sql_list(values: tuple[str, ...] | list[str]) -> str:

@@ -14,43 +14,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
-from dataset_builder.work.whole_files import atomic_file
-
-WRITE = 2  # SYNC_FILE_RANGE_WRITE: begin, do not wait
-STRETCH = 32 << 20
-
-
-@lru_cache(maxsize=1)
-def _system_call() -> Any:
-    """libc's sync_file_range, or None where there is none."""
-    if not sys.platform.startswith("linux"):
-        return None
-    call = getattr(ctypes.CDLL(None), "sync_file_range", None)
-    if call is not None:
-        call.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
-    return call
-
-
-class Writeback:
-    """Follows the growth of an open file; only ever a hint, so failures mean nothing."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._begun = 0
-
-    def grown_to(self, size: int) -> None:
-        """Begin writing what has been added, a stretch at a time."""
-        call = _system_call()
-        if call is not None and size - self._begun >= STRETCH:
-            call(self._descriptor, self._begun, size - self._begun, WRITE)
-            self._begun = size
-
+from dataset_builder.work.whole_files import whole_file
 
 BLOCK = 512
 END = bytes(2 * BLOCK)
 MODE, OWNER, TIME = 0o644, 0, 0
 NAME_BYTES = 100
 LARGEST = 8**11 - 1
+WRITE = 2  # SYNC_FILE_RANGE_WRITE: begin, do not wait
+STRETCH = 32 << 20
 BATCH_BYTES, BATCH_BLOCKS = 1 << 21, 512  # below the kernel's limit of 1024 blocks
 
 
@@ -95,9 +67,8 @@ def padding(size: int) -> bytes:
 
 def write_tar(members: Iterable[tuple[str, int, Iterator[bytes]]], path: Path) -> tuple[int, str]:
     """Write (name, size, blocks) members as a tar; returns its bytes and sha256."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     size = 0
-    with Hasher() as hasher, atomic_file(path) as file:
+    with Hasher() as hasher, whole_file(path) as file:
         writeback = Writeback(file.fileno())
         for batch in _batches(_tar_blocks(members)):
             hasher.update(batch)
@@ -206,3 +177,29 @@ def checked_size(block: bytes, at: int) -> int:
     if block[156:157] not in (b"0", b"\0"):
         raise ValueError(f"member of type {block[156:157]!r} at byte {at}; expected regular files")
     return size
+
+
+@lru_cache(maxsize=1)
+def _system_call() -> Any:
+    """libc's sync_file_range, or None where there is none."""
+    if not sys.platform.startswith("linux"):
+        return None
+    call = getattr(ctypes.CDLL(None), "sync_file_range", None)
+    if call is not None:
+        call.argtypes = [ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint]
+    return call
+
+
+class Writeback:
+    """Follows the growth of an open file; only ever a hint, so failures mean nothing."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._begun = 0
+
+    def grown_to(self, size: int) -> None:
+        """Begin writing what has been added, a stretch at a time."""
+        call = _system_call()
+        if call is not None and size - self._begun >= STRETCH:
+            call(self._descriptor, self._begun, size - self._begun, WRITE)
+            self._begun = size

@@ -1,4 +1,8 @@
-"""Files that exist whole or not at all."""
+"""Files and folders that exist whole or not at all.
+
+Made under a name of this process beside the real one, forced onto the disk, renamed, and the rename
+forced onto the disk as well: what was said to be there is there after a power cut.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,35 +18,67 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataset_builder.work.sql import literal
+from dataset_builder.work.sql import quote
 
-TMP = ".tmp"
+UNFINISHED = ".partial"
 
 
 @contextmanager
-def atomic_file(path: Path) -> Iterator[BinaryIO]:
-    """A binary file that gets the name `path` only when the block ends without an error."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+def whole(path: Path) -> Iterator[Path]:
+    """A free name for a file or folder, which becomes `path` where the block ends without error.
+
+    The folder above `path` is made. Nothing is left of a block that fails; a folder that had the
+    name before is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    name = path.with_name(f".{path.name}.{os.getpid()}{UNFINISHED}")
+    _remove(name)
     try:
-        with partial.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        yield name
+        _sync_all(name)
+        if path.is_dir():
+            shutil.rmtree(path)
+        name.replace(path)
+        _sync(path.parent)
+    except BaseException:
+        _remove(name)
+        raise
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Put `data` at `path`, whole or not at all."""
-    with atomic_file(path) as file:
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """The same as an open binary file."""
+    with whole(path) as name, name.open("wb") as file:
+        yield file
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Put `data` at `path`."""
+    with whole_file(path) as file:
         file.write(data)
 
 
-def sweep_partials(folder: Path) -> None:
-    """Remove what killed runs left behind under `folder`."""
-    for path in folder.rglob(".*.partial"):
-        path.unlink(missing_ok=True)
+def write_text(path: Path, text: str) -> None:
+    """Put a UTF-8 text at `path`."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Write a Parquet file, the same bytes for the same rows."""
+    with whole(path) as name:
+        pq.write_table(table, name, compression="zstd", row_group_size=1 << 17)
+
+
+def copy(con: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:
+    """Write a query's rows as one Parquet file."""
+    with whole(path) as name:
+        con.execute(f"COPY ({select}) TO {quote(name)} (FORMAT parquet, COMPRESSION zstd)")
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left behind under `folder`; no writer may be at work there."""
+    for path in list(folder.rglob(f".*{UNFINISHED}")):
+        _remove(path)
 
 
 def file_sha256(path: Path) -> str:
@@ -51,56 +87,23 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def sync(path: Path) -> None:
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _sync_all(path: Path) -> None:
+    for file in path.rglob("*") if path.is_dir() else [path]:
+        if file.is_file():
+            _sync(file)
+
+
+def _sync(path: Path) -> None:
     """Force a file or folder onto the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def publish(temporary: Path, path: Path) -> None:
-    """Give a finished temporary file or folder its real name, durably."""
-    if temporary.is_dir():
-        for file in temporary.rglob("*"):
-            if file.is_file():
-                sync(file)
-        if path.exists():
-            shutil.rmtree(path)
-    else:
-        sync(temporary)
-    temporary.replace(path)
-    sync(path.parent)
-
-
-def temporary(path: Path) -> Path:
-    """The temporary name of a file or folder, its parent made, leftovers of a crash removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    name = path.with_name(path.name + TMP)
-    if name.is_dir():
-        shutil.rmtree(name)
-    with suppress(FileNotFoundError):
-        name.unlink()
-    return name
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file whole."""
-    name = temporary(path)
-    name.write_text(text, encoding="utf-8", newline="\n")
-    publish(name, path)
-
-
-def write_table(path: Path, table: pa.Table) -> None:
-    """Write a Parquet file whole, the same bytes for the same rows."""
-    name = temporary(path)
-    pq.write_table(table, name, compression="zstd", row_group_size=1 << 17)
-    publish(name, path)
-
-
-def copy(con: duckdb.DuckDBPyConnection, select: str, path: Path) -> None:
-    """Write a query's rows as one Parquet file, whole."""
-    name = temporary(path)
-    con.execute(f"COPY ({select}) TO {literal(name)} (FORMAT parquet, COMPRESSION zstd)")
-    publish(name, path)

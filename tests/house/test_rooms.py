@@ -71,8 +71,9 @@ def test_the_law_sees_a_violation(tmp_path: Path):
 
 # dataset_builder: a file imports from its own folder, or from one further left
 ORDER = (
-    "errors schema vocabulary|allowed|sections|settings|work|run|ledger|rules|read|text|decode|"
-    "fetch|media|annotate|samples|shards|forget|pipeline|commands|cli blift synthetic|__main__"
+    "errors schema vocabulary|allowed|sections|settings|work|run|ledger|rules|funnel|read|text|"
+    "decode|fetch|media|annotate|samples|shards|forget|pipeline|commands|"
+    "cli blift synthetic|__main__"
 )
 RANK = {name: rank for rank, level in enumerate(ORDER.split("|")) for name in level.split()}
 BUILDER = ROOT / "dataset_builder"

@@ -1,5 +1,6 @@
 """Posts with the same media: comments pool, the rules still hold, every row is accounted for."""
 
+import itertools
 import json
 from collections import Counter
 
@@ -19,6 +20,7 @@ from dataset_builder.media.passes import select
 from dataset_builder.media.record import RecordStore
 from dataset_builder.pipeline.media_stage import drop_nsfw, media_stage
 from dataset_builder.settings import load_settings
+from dataset_builder.text.splits import assign
 
 OFF = ["annotate.tags=null", "annotate.colors=null", "annotate.ocr=null"]
 # apart they are three different comments each; together two near-duplicates of "all" go
@@ -102,29 +104,32 @@ def test_youtube_obeys_its_own_setting(tmp_path, mode, expected, comments):
     check_balance(tmp_path, released)
 
 
-def test_posts_with_the_same_picture_move_into_one_split(tmp_path):
+def test_posts_with_the_same_picture_share_a_split(tmp_path):
+    """Two groups that a picture joins go where the smaller key goes; the others are left alone."""
     media = tmp_path / "media"
     media.mkdir()
+    settings = load_settings(
+        "seed", [*OFF, "reddit.duplicates=keep", "splits.test=0.4", "splits.validation=0.4"]
+    )
+    # two keys that the hash alone would part
+    names = [f"reddit-{n:02d}" for n in range(40)]
+    alone = dict(zip(names, assign(names, [0] * len(names), settings), strict=True))
+    a, b = next((x, y) for x, y in itertools.combinations(names, 2) if alone[x] != alone[y])
+    pictures = {a: 1, b: 1, f"{b}x": 4, "reddit-zz": 2}  # the third post is of b's author
+    keys = {f"{b}x": b}
     posts = []
-    for name, seed, split in (("a", 1, "test"), ("b", 1, "train"), ("c", 2, "validation")):
-        (media / f"{name}.jpg").write_bytes(jpeg(seed))
-        posts.append(post(f"reddit-{name}", "image", split=split, group_key=f"reddit-{name}"))
-    posts.append(post("reddit-d", "image", split="train", group_key="reddit-b"))
-    (media / "d.jpg").write_bytes(jpeg(4))
+    for name, seed in pictures.items():
+        (media / f"{name.removeprefix('reddit-')}.jpg").write_bytes(jpeg(seed))
+        posts.append(post(name, "image", split=None, group_key=keys.get(name, name)))
     write_text(tmp_path, posts, {})
-    settings = load_settings("seed", [*OFF, "reddit.duplicates=keep"])
     media_stage(tmp_path, media, settings, [], 1)
     found = {
         row["id"]: path.stem.split("-")[0]
         for path in (tmp_path / "release" / "metadata").glob("*.parquet")
         for row in read(path)
     }
-    assert found == {
-        "reddit-a": "test",
-        "reddit-b": "test",
-        "reddit-c": "validation",
-        "reddit-d": "test",
-    }
+    assert {found[a], found[b], found[f"{b}x"]} == {alone[a]}
+    assert found["reddit-zz"] == assign(["reddit-zz"], [0], settings)[0]
 
 
 def test_comments_that_moved_go_with_the_post_they_moved_to(tmp_path):

@@ -47,9 +47,8 @@ def judge(stages, row, schema, extra=""):
 
 def post(source, late=False, set_=(), comments=9, **changes):
     settings = load_settings("seed", list(set_))
-    stages = (order.LATE if late else order.EARLY)[source]
     extra = f", {comments} AS kept_comments, NULL::VARCHAR AS detected"
-    return judge(order.staged(stages, settings), POST[source] | changes, STAGED_POSTS, extra)
+    return judge(order.staged(source, late, settings), POST[source] | changes, STAGED_POSTS, extra)
 
 
 def comment(source, set_=(), text="four words are enough", nsfw=None, **changes):

@@ -20,7 +20,6 @@ from dataset_builder.run.pool import run_within
 from dataset_builder.settings import load_settings
 from dataset_builder.synthetic.dumps import generate
 from dataset_builder.work.layout import Layout
-from dataset_builder.work.whole_files import publish, temporary, write_text
 
 
 def written(path, window_log):
@@ -69,23 +68,6 @@ def test_a_ledger_that_misses_rows_is_a_failed_build(tmp_path, monkeypatch):
     monkeypatch.setattr(pipeline, "items_read", lambda layout: {"comment": 8})
     with pytest.raises(BuildError, match="7 rows of kind comment for 8 read"):
         pipeline._check_balance(Layout(tmp_path), {"comment": {"in": 7}})
-
-
-def test_files_come_whole_or_not_at_all(tmp_path):
-    target = tmp_path / "folder" / "a.json"
-    write_text(target, "one")
-    name = temporary(target)
-    name.write_text("half")
-    assert target.read_text() == "one"
-    assert not temporary(target).exists()  # what a crash left is gone
-    name.write_text("two")
-    publish(name, target)
-    assert target.read_text() == "two"
-    folder = temporary(tmp_path / "parts")
-    folder.mkdir()
-    (folder / "x").write_text("1")
-    publish(folder, tmp_path / "parts")
-    assert (tmp_path / "parts/x").read_text() == "1"
 
 
 def mounted(folder, megabytes):

@@ -17,6 +17,7 @@ from dataset_builder.settings import load_settings
 from dataset_builder.shards.reader import read_samples
 from dataset_builder.shards.verify import verify
 from dataset_builder.shards.writer import shard_order
+from dataset_builder.text.splits import assign
 from dataset_builder.work.ustar import header, read_members
 
 INPUTS = [InputDigest("youtube", "videos.jsonl", 10, "0" * 64)]
@@ -239,13 +240,17 @@ def test_one_picture_on_both_platforms_is_never_in_two_splits(tmp_path):
     (media / "a.jpg").write_bytes(jpeg(1))
     (media / "b.jpg").write_bytes(jpeg(1, quality=55))
     (media / "c.jpg").write_bytes(jpeg(2))
+    settings = load_settings("seed", [*FAST, "splits.test=0.4", "splits.validation=0.4"])
+    # the hash alone parts these two groups
+    assert len(set(assign(["reddit-a", "youtube-b"], [0, 0], settings))) == 2
     posts = [
-        post("reddit-a", "image", split="train", group_key="reddit-a"),
-        post("youtube-b", "image", split="test", group_key="youtube-b"),
-        post("youtube-c", "image", split="test", group_key="youtube-b"),
+        post("reddit-a", "image", split=None, group_key="reddit-a"),
+        post("youtube-b", "image", split=None, group_key="youtube-b"),
+        post("youtube-c", "image", split=None, group_key="youtube-b"),
     ]
     write_text(tmp_path, posts, {})
-    assert build(tmp_path, media).samples == {"train": 3}
+    summary = media_stage(tmp_path, media, settings, [], 1)
+    assert list(summary.samples.values()) == [3]
 
 
 def test_a_rebuilt_folder_never_gives_the_rows_of_the_build_before(made, tmp_path):

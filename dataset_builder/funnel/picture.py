@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from dataset_builder.work.whole_files import publish, temporary
+from dataset_builder.work.whole_files import whole
 
 SHOWN = 2  # reasons named beside a bar
 PAPER_COLUMN = 1.85
@@ -31,10 +31,9 @@ def draw(found: Mapping[str, Any], path: Path) -> None:
         figure.suptitle("What each step of the paper leaves: ours and the paper's", fontsize=12)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-    name = temporary(path)
-    # no date, no library version: the same funnel gives the same bytes
-    figure.savefig(name, format="png", dpi=110, metadata={"Software": None})
-    publish(name, path)
+    with whole(path) as name:
+        # no date, no library version: the same funnel gives the same bytes
+        figure.savefig(name, format="png", dpi=110, metadata={"Software": None})
 
 
 def _of(row: Mapping[str, Any], column: tuple[str, str]) -> bool:

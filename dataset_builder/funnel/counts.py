@@ -1,69 +1,15 @@
 """The funnel: what each step of the paper left, ours beside the paper's, table, JSON, picture."""
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dataset_builder.ledger import ledger
+from dataset_builder.rules.order import STEPS, Step
 from dataset_builder.work.whole_files import write_text
 
-
-@dataclass(frozen=True)
-class FunnelStep:
-    """A step of the paper: reasons that belong to it, and the paper's count after it.
-
-    `paper` is by media type; None where the paper prints no number.
-    """
-
-    name: str
-    reasons: frozenset[str]
-    paper: Mapping[str, int | None]
-
-
-def _step(name: str, reasons: Sequence[str], image: int | None, video: int | None) -> FunnelStep:
-    return FunnelStep(name, frozenset(reasons), {"image": image, "video": video})
-
-
-# arXiv 2405.00942 sec. 2.1; "3.1 M + 2.0 M" is printed as excluded and read as what remains
-STEPS: dict[str, tuple[FunnelStep, ...]] = {
-    "reddit": (
-        _step(
-            "read",
-            ["malformed", "repeated", "other_subreddit", "bad_id", "forgotten"],
-            None,
-            None,
-        ),
-        _step("since 2015-02", ["no_date", "before_overlay_rule"], 3_100_000, 2_000_000),
-        _step("2018-01 to 2022-01", ["before_window", "after_window"], 1_400_000, 1_100_000),
-        _step(
-            "not NSFW, bot, deleted, duplicate",
-            ["nsfw", "bot", "deleted", "nsfw_words", "duplicate"],
-            876_000,
-            983_000,
-        ),
-        _step("comments left", ["few_comments"], 631_000, 397_000),
-        _step("at most 500 s", ["too_long", "duration_unknown"], 631_000, 221_000),
-        _step("hosted and available", ["gallery", "not_hosted"], 400_000, 80_000),
-    ),
-    "youtube": (
-        _step("read", ["malformed", "repeated", "bad_id", "forgotten"], None, 2_200_000),
-        _step(
-            "2018 to 2023, listed channels",
-            ["no_date", "before_window", "after_window", "channel_not_listed"],
-            None,
-            None,
-        ),
-        _step(
-            "topic, language", ["category", "topic", "language", "comments_disabled"], None, None
-        ),
-        _step("at most 60 s", ["too_long", "duration_unknown"], None, None),
-        _step("over 10,000 views", ["few_views"], None, None),
-        _step("word list", ["nsfw", "nsfw_words"], None, None),
-        _step("comments left and available", ["few_comments"], None, 250_000),
-    ),
-}
+MEDIA_TYPES = ("image", "video")  # the order of the paper's counts in a step
 # sec. 2.1; YouTube's is 3.1 comments per video times 250 k videos, our product
 PAPER_COMMENTS = {("reddit", "image"): 1_500_000, ("reddit", "video"): 312_000}
 PAPER_COMMENTS[("youtube", "video")] = 775_000
@@ -98,17 +44,17 @@ def _post_steps(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 {
                     "source": source,
                     "media_type": media,
-                    "step": step.name,
+                    "step": step.title,
                     "in": entered,
                     "out": left,
                     "dropped": dict(sorted(reasons.items())),
-                    "paper": step.paper[media],
+                    "paper": step.paper[MEDIA_TYPES.index(media)],
                 }
             )
     return table
 
 
-def _owner(steps: tuple[FunnelStep, ...], reason: str) -> FunnelStep:
+def _owner(steps: tuple[Step, ...], reason: str) -> Step:
     """The step a reason belongs to; availability and everything of the media stage is last."""
     return next((step for step in steps if reason in step.reasons), steps[-1])
 
@@ -146,7 +92,7 @@ def _totals(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
 
 def write_funnel(root: Path) -> dict[str, Any]:
     """Write funnel.json and funnel.png; returns the funnel."""
-    from dataset_builder.ledger.funnel_plot import draw
+    from dataset_builder.funnel.picture import draw
 
     found = funnel(root)
     write_text(root / "funnel.json", json.dumps(found, indent=1, ensure_ascii=False) + "\n")
