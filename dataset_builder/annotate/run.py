@@ -31,7 +31,7 @@ from dataset_builder.media.examine import record_folder
 from dataset_builder.media.passes import select
 from dataset_builder.media.record import RecordStore
 from dataset_builder.media.verdicts import Verdicts
-from dataset_builder.run.stage import run_model_tasks
+from dataset_builder.run.dispatch import run_tasks
 from dataset_builder.sections import Media
 from dataset_builder.settings import Settings
 from dataset_builder.work.whole_files import whole_file
@@ -154,8 +154,14 @@ def annotate_media(
         for media in judged.media(MEDIA_WINDOW):
             tasks = annotation_tasks(choice, media, done, work, records, limits, first)
             mine = part_of(tasks, *part)
-            run_model_tasks(
-                run_annotation_task, mine, workers, settings, judged.layout.root, choice.field
+            run_tasks(
+                run_annotation_task,
+                mine,
+                workers,
+                settings,
+                judged.layout.root,
+                choice.field,
+                loads_model=True,
             )
             first += len(media) // CHUNK_MEDIA
             made += sum(len(task.media) for task in mine)

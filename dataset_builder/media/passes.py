@@ -28,7 +28,7 @@ from dataset_builder.media.folder import MediaFolder
 from dataset_builder.media.judge import Expected, _judge, longest_allowed
 from dataset_builder.media.record import MediaRecord, RecordStore
 from dataset_builder.media.verdicts import EXAMINED, JUDGED, LOOKED_UP, Verdicts
-from dataset_builder.run.stage import run_tasks
+from dataset_builder.run.dispatch import run_tasks
 from dataset_builder.settings import Settings
 from dataset_builder.work.sql import quote
 from dataset_builder.work.tables import Rows, read_rows

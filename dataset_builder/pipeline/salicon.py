@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from dataset_builder.errors import BuildError
 from dataset_builder.media.examine import media_tasks, read_verdicts, record_folder, run_media_task
 from dataset_builder.media.record import MediaRecord, RecordStore
-from dataset_builder.run.stage import run_tasks
+from dataset_builder.run.dispatch import run_tasks
 from dataset_builder.samples import saliency
 from dataset_builder.samples.fields import CHECK_FEATURES, JSON_FEATURES
 from dataset_builder.samples.gaze import Gaze, Instances, gaze_density, map_density, read_gaze

@@ -1,7 +1,6 @@
 """datatrove's executors without their console logs: a failure is one message, ours."""
 
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any
 
 from datatrove.executor.local import LocalPipelineExecutor
@@ -10,7 +9,7 @@ from datatrove.executor.slurm import SlurmPipelineExecutor
 from datatrove.utils.stats import PipelineStats
 from loguru import logger
 
-from dataset_builder.run.pool import adopt, run_rank, run_within, start_server
+from dataset_builder.run.pool import run_local
 from dataset_builder.run.task import Demand
 
 
@@ -41,18 +40,16 @@ class LocalExecutor(LocalPipelineExecutor):
 
         The first failure ends the others. Raises BuildError when a process was killed.
         """
-        start_server()
-        context = multiprocessing.get_context("forkserver")
         (step,) = self.pipeline
-        with ProcessPoolExecutor(self.workers, context, adopt, (step,)) as pool:
-            weights = {rank: self.demand.of(rank) for rank in self.get_incomplete_ranks()}
-            run_within(
-                lambda rank: pool.submit(run_rank, rank),
-                weights,
-                self.demand.room,
-                self.workers,
-                self.mark_rank_as_completed,
-            )
+        weights = {rank: self.demand.of(rank) for rank in self.get_incomplete_ranks()}
+        run_local(
+            partial(step, None),
+            weights,
+            self.workers,
+            self.mark_rank_as_completed,
+            self.demand.room,
+            lean=True,
+        )
 
 
 class RayExecutor(MarkedRun, RayPipelineExecutor):

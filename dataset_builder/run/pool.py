@@ -1,11 +1,11 @@
-"""Waiting for a process pool's work: the first failure ends the rest, a killed worker is told."""
+"""Processes of this machine: forked from one server, the first failure ends the rest."""
 
 import multiprocessing
 import os
 import sys
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, as_completed, wait
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import forkserver
@@ -13,15 +13,32 @@ from typing import Any
 
 from dataset_builder.errors import BuildError
 from dataset_builder.run.interrupts import interrupts_held
-from dataset_builder.run.task import Step
+from dataset_builder.run.task import Task
 
 
-def finished(futures: Sequence[Future[Any]]) -> Iterator[None]:
-    """Once per finished piece of work. Raises its error; BuildError when a process was killed."""
-    with _ended(futures):
-        for future in as_completed(futures):
-            future.result()
-            yield
+def run_local(
+    task: Task,
+    weights: Mapping[int, int],
+    workers: int,
+    done: Callable[[int], None],
+    room: int = 0,
+    lean: bool = False,
+) -> None:
+    """Run `task(rank)` for every rank of `weights` in processes forked from the server.
+
+    They end with this call and give their memory back. `lean` says that the tasks make no data
+    frames and that their memory matters; else this process does what one alone would do. `done` is
+    told of each rank that ended. Raises as `run_within`.
+    """
+    if not lean and min(workers, len(weights)) <= 1:
+        for rank in weights:
+            task(rank)
+            done(rank)
+        return
+    start_server()
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(min(workers, len(weights)), context, _adopt, (task, lean)) as pool:
+        run_within(lambda rank: pool.submit(_run_rank, rank), weights, room, workers, done)
 
 
 def run_within(
@@ -34,7 +51,7 @@ def run_within(
     """Run every task of `weights`, in their order, those at once together within `room`.
 
     One that is too heavy alone runs alone among the heavy. `done` is told of each that ended.
-    Raises as `finished`.
+    Raises the first error; BuildError when a process was killed.
     """
     waiting, running = list(weights), dict[Future[Any], int]()
     with _ended(running):
@@ -68,7 +85,7 @@ def _ended(futures: Collection[Future[Any]]) -> Iterator[None]:
             future.cancel()
 
 
-_stage: list[Step] = []  # what this process works for
+_task: list[Task] = []  # what this process works for
 
 
 class _WithoutPandas:
@@ -83,16 +100,16 @@ class _WithoutPandas:
             raise ModuleNotFoundError("not for workers", name=name)
 
 
-def adopt(step: Step) -> None:
-    """Make this process a worker of a stage, until its parent ends."""
-    _stage[:] = [step]
-    sys.meta_path.insert(0, _WithoutPandas())
+def _adopt(task: Task, lean: bool) -> None:
+    """Make this process a worker for `task`, until its parent ends."""
+    _task[:] = [task]
+    if lean:
+        sys.meta_path.insert(0, _WithoutPandas())
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
-def run_rank(rank: int) -> None:
-    """Run one task of the stage."""
-    _stage[0](None, rank)
+def _run_rank(rank: int) -> None:
+    _task[0](rank)
 
 
 def _end_with_parent() -> None:

@@ -6,28 +6,22 @@ datatrove supplies dispatch and completion markers (a finished task is never run
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import json
-import multiprocessing
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from loguru import logger
 from tqdm import tqdm
 
 from dataset_builder.errors import BuildError
-from dataset_builder.run.interrupts import interrupts_held
-from dataset_builder.run.pool import finished
 from dataset_builder.run.task import Demand, Step, Task, progress_file
 from dataset_builder.settings import Settings
 from dataset_builder.work.layout import Layout
@@ -178,79 +172,3 @@ def _progress(name: str, folder: Path, tasks: int, sizes: Sequence[int] | None) 
         thread.join()
         update()
         bar.close()
-
-
-T = TypeVar("T")
-
-
-def run_tasks(
-    work: Callable[[T], None],
-    tasks: Sequence[T],
-    workers: int,
-    settings: Settings,
-    build_dir: Path,
-    label: str,
-) -> None:
-    """Call `work` on every task; order and worker count have no influence on what is written.
-
-    The first failure stops the rest and is raised here.
-    """
-    if settings.build.executor == "local":
-        done = _local(work, tasks, workers)
-        bar = tqdm(done, label, len(tasks), unit="task", file=sys.stderr, disable=None)
-        for _ in bar:
-            pass
-    elif tasks:
-        _far(work, tasks, workers, settings, build_dir, label)
-
-
-def run_model_tasks(
-    work: Callable[[T], None],
-    tasks: Sequence[T],
-    workers: int,
-    settings: Settings,
-    build_dir: Path,
-    label: str,
-) -> None:
-    """`run_tasks` for work that loads a model: on Ray, actors that keep it, with their GPUs."""
-    if settings.build.executor != "ray" or not tasks:
-        run_tasks(work, tasks, workers, settings, build_dir, label)
-        return
-    from dataset_builder.run.actors import run_on_actors
-
-    done = run_on_actors(work, tasks, workers, settings)
-    for _ in tqdm(done, label, len(tasks), unit="task", file=sys.stderr, disable=None):
-        pass
-
-
-def _local(work: Callable[[T], None], tasks: Sequence[T], workers: int) -> Iterator[None]:
-    if workers <= 1 or len(tasks) <= 1:
-        for task in tasks:
-            work(task)
-            yield
-        return
-    # spawn: a fork would copy the locks that other threads of this process hold
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
-        with interrupts_held():
-            futures: list[Future[None]] = [pool.submit(work, task) for task in tasks]
-        yield from finished(futures)
-
-
-def _far(
-    work: Callable[[T], None],
-    tasks: Sequence[T],
-    workers: int,
-    settings: Settings,
-    build_dir: Path,
-    label: str,
-) -> None:
-    """Through the executor of the text stages; its markers are named after this very work."""
-    digest = hashlib.sha256(repr(tasks).encode()).hexdigest()[:12]
-    name = f"{label.replace('.', '_')}-{digest}"
-    rank_task = partial(_one, work, tuple(tasks))
-    run_stage(name, rank_task, len(tasks), workers, Layout(build_dir), settings)
-
-
-def _one(work: Callable[[T], None], tasks: Sequence[T], rank: int) -> None:
-    work(tasks[rank])

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from dataset_builder.run.stage import run_tasks
+from dataset_builder.run.dispatch import run_tasks
 from dataset_builder.settings import Settings
 from dataset_builder.shards.card import CardFacts, render_card
 from dataset_builder.shards.manifest import (
