@@ -1,24 +1,15 @@
 """Posts with the same media: comments pool, the rules still hold, every row is accounted for."""
 
+import hashlib
 import itertools
-import json
 from collections import Counter
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from builder.help.media_samples import jpeg, ledger, post, write_text
-from dataset_builder.annotate.registry import AnnotatorChoice
-from dataset_builder.annotate.run import RESULTS
-from dataset_builder.ledger.tombstones import load_tombstones
-from dataset_builder.media.duplicates import merge_duplicates
-from dataset_builder.media.examine import record_folder
-from dataset_builder.media.kept_comments import Comments
-from dataset_builder.media.ledger_rows import write_media_ledger
-from dataset_builder.media.passes import select
-from dataset_builder.media.record import RecordStore
-from dataset_builder.pipeline.media_stage import drop_nsfw, media_stage
+from dataset_builder.annotate.registry import ANNOTATORS
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
 from dataset_builder.text.splits import assign
 
@@ -132,24 +123,33 @@ def test_posts_with_the_same_picture_share_a_split(tmp_path):
     assert found["reddit-zz"] == assign(["reddit-zz"], [0], settings)[0]
 
 
-def test_comments_that_moved_go_with_the_post_they_moved_to(tmp_path):
+class ColourJudge:
+    """A stand-in for the NSFW model, which no test may wait for: finds one picture unsafe."""
+
+    field, version = "nsfw", "stand-in"
+
+    @classmethod
+    def title(cls, argument):
+        return "a judge of one picture"
+
+    @classmethod
+    def why_not(cls, argument):
+        return None
+
+    @classmethod
+    def load(cls, argument):
+        return cls()
+
+    def annotate(self, views):
+        unsafe = hashlib.sha256(jpeg(1)).hexdigest()
+        return [0.95 if view.sha256 == unsafe else 0.1 for view in views]
+
+
+def test_comments_that_moved_go_with_the_post_they_moved_to(tmp_path, monkeypatch):
     """The picture both posts show is judged NSFW after merging: nothing of either is kept."""
-    build(tmp_path, FIRST, ["wholly other words", "some more of them", "last of all"])
-    settings = load_settings("seed", OFF)
-    judged = select(tmp_path, tmp_path / "media", settings, 1, load_tombstones(tmp_path))
-    store = RecordStore(record_folder(tmp_path / "work", settings))
-    comments = Comments(judged.con, tmp_path / "work" / "text" / "comments.parquet")
-    merged = merge_duplicates(judged, store, comments, settings)
-    judged.drop(merged.posts)
-    comments.replace(merged.replaced)
-    scores = {"reddit-one": 0.95, "reddit-three": 0.1}
-    shas = {row["id"]: row["sha256"] for row in judged.where("id", scores, "id, sha256")}
-    rows = [{"sha256": shas[id], "value": json.dumps(score)} for id, score in scores.items()]
-    file = tmp_path / "scores.parquet"
-    pq.write_table(pa.Table.from_pylist(rows, schema=RESULTS), file)
-    drop_nsfw(judged, [(AnnotatorChoice("nsfw", "open-nsfw", "nsfw", "a judge", "1"), [file])])
-    write_media_ledger(judged, comments, merged, load_tombstones(tmp_path))
-    judged.close()
+    monkeypatch.setitem(ANNOTATORS, "nsfw", ColourJudge)
+    second = ["wholly other words", "some more of them", "last of all"]
+    build(tmp_path, FIRST, second, "annotate.nsfw=open-nsfw")
     found = ends(tmp_path)
     assert found["post", "reddit-one"] == (False, "nsfw_media")
     assert found["post", "reddit-two"] == (False, "duplicate_media")
