@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from builder.help.dumps import INFO
+from dataset_builder.cli import main
 from dataset_builder.pipeline import input_share
 from dataset_builder.pipeline.build import build
 from dataset_builder.pipeline.estimate import estimate
@@ -73,3 +75,17 @@ def test_a_document_of_many_lines_is_taken_whole_or_not_at_all(tmp_path, monkeyp
     assert 0 < len(whole) < 40
     assert all(one.path.read_text().strip() == text for one in whole)
     assert input_share.share_of(taken["youtube"]) == len(whole) / 40
+
+
+def test_a_folder_as_yt_dlp_leaves_it_is_estimated_as_it_is_built(tmp_path, capsys):
+    """Videos and thumbnails beside the info.json files are no inputs."""
+    folder = tmp_path / "videos"
+    folder.mkdir()
+    for letter in "ABCD":
+        name = letter * 11
+        record = INFO | {"id": name, "title": f"A title of {letter}", "view_count": 20_000}
+        (folder / f"{name}.info.json").write_text(json.dumps(record))
+        (folder / f"{name}.mp4").write_bytes(b"\x00\x00\x00\x18ftypmp42" + bytes(range(256)) * 40)
+        (folder / f"{name}.webp").write_bytes(b"RIFF" + bytes(200))
+    assert main(["estimate", "--youtube", str(folder), "--workers", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"]["posts"] == 4
