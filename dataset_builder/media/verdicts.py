@@ -141,7 +141,7 @@ class Verdicts:
     def has_media(self) -> bool:
         """Whether any post has a usable file."""
         query = f"SELECT 1 FROM {self.now()} WHERE {USABLE} LIMIT 1"
-        return self.con.execute(query).fetchone() is not None
+        return bool(self.con.execute(query).fetchall())  # all: an open result blocks the next
 
     def reasons(self) -> dict[str, int]:
         """Posts dropped in this stage by reason."""
