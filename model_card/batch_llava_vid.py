@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from .pool_llava_vid import MediaPool
+from .media_pool_llava_vid import MediaPool
 from .text_llava_vid import Piece, encode_piece
 
 QFORMER_MAX_LENGTH = 256

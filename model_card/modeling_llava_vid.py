@@ -20,7 +20,6 @@ from transformers.modeling_outputs import BaseModelOutputWithPast, ModelOutput
 from transformers.models.instructblip.modeling_instructblip import InstructBlipQFormerModel
 
 from .configuration_llava_vid import LlavaVidConfig
-from .lookup_llava_vid import TextCandidates
 from .slots_llava_vid import expand_slots, in_reading_order, media_lengths, resolve_slots
 from .visual_llava_vid import LlavaVidFeaturesOutput, VisualTokens, build_vision_tower
 
@@ -374,6 +373,26 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
             return found
         placeholders = [self.config.image_token_id, self.config.video_token_id]
         return TextCandidates(found, placeholders, stand_in=0)
+
+
+class TextCandidates(CandidateGenerator):
+    """Hides placeholder tokens from another generator: it would propose to write them again."""
+
+    def __init__(self, inner: CandidateGenerator, placeholders: list[int], stand_in: int) -> None:
+        self.inner, self.placeholders, self.stand_in = inner, placeholders, stand_in
+
+    def get_candidates(
+        self, input_ids: torch.LongTensor, **kwargs: Any
+    ) -> tuple[torch.LongTensor, torch.FloatTensor | None]:
+        """The prompt as it is [1, T], then the candidates [1, T + n], and their logits if known."""
+        hidden = torch.isin(input_ids, torch.tensor(self.placeholders, device=input_ids.device))
+        text = input_ids.masked_fill(hidden, self.stand_in)
+        found, logits = self.inner.get_candidates(text, **kwargs)
+        return torch.cat([input_ids, found[:, input_ids.shape[1] :]], dim=1), logits
+
+    def update_candidate_strategy(self, *args: Any, **kwargs: Any) -> None:
+        """As the other generator does after each round."""
+        self.inner.update_candidate_strategy(*args, **kwargs)
 
 
 LlavaVidModel.register_for_auto_class("AutoModel")

@@ -19,7 +19,7 @@ from .batch_llava_vid import (
 )
 from .configuration_llava_vid import content_tokens_per_frame
 from .media_llava_vid import checked_sampling, pillow_processor
-from .pool_llava_vid import MediaPool, flat_list, payload, video_list
+from .media_pool_llava_vid import MediaPool, flat_list, payload, video_list
 from .subtitles_llava_vid import with_subtitles
 from .text_llava_vid import Piece, Template, conversation_list, media_blocks
 from .tokenizers_llava_vid import check_tokenizers, mark_tokenizer_folder, placeholder_id

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from model.fixtures import GOLDENS, code, golden_case, golden_weights, needs_goldens, tiny_model
+from model.fixtures import GOLDENS, golden_case, golden_weights, needs_goldens, tiny_model, workshop
 
 pytestmark = needs_goldens
 STAGE, LOGITS, GRADIENT = 2e-5, 5e-5, 1e-5
@@ -117,7 +117,7 @@ def test_loss_and_gradients(attention: str) -> None:
     out = model(**batch, labels=labels)
     out.loss.backward()
     assert abs(out.loss.item() - golden["loss"].item()) < 1e-5
-    place = code("checkpoint_names.place")
+    place = workshop("converting.names.place")
     parameters = dict(model.named_parameters())
     compared = 0
     for name, gradient in golden.items():

@@ -6,9 +6,26 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, EfficientNetConfig, SiglipVisionConfig
 
-from model.fixtures import QFORMER, TEXT, VISION, code, source_names, tiny_config, tiny_model
+from model.fixtures import (
+    QFORMER,
+    TEXT,
+    VISION,
+    code,
+    source_names,
+    tiny_config,
+    tiny_model,
+    workshop,
+)
 
 QUESTION = torch.tensor([[2, 9, 8, 3]])
+
+
+def source_logits(*given: Any) -> torch.Tensor:
+    return workshop("converting.verify.source_logits")(*given)
+
+
+def port_logits(model: Any) -> torch.Tensor:
+    return workshop("converting.verify.port_logits")(model)
 
 
 def frames(count: int, seed: int = 0, size: int = 56) -> torch.Tensor:
@@ -22,8 +39,8 @@ def test_logits_equal_the_plain_formulas(attention: str) -> None:
         torch.nn.init.normal_(layer.self_attn.qkv.bias)
         layer.self_attn.qkv.bias.data[64:128] = 0
     tensors = source_names(model)
-    expected = code("verification.source_logits")(tensors.__getitem__, model.config)
-    difference = (code("verification.port_logits")(model) - expected).abs().max()
+    expected = source_logits(tensors.__getitem__, model.config)
+    difference = (port_logits(model) - expected).abs().max()
     assert difference < 2e-5 * expected.abs().max()
 
 
@@ -31,8 +48,10 @@ def test_logits_equal_the_plain_formulas(attention: str) -> None:
 def test_linear_rope_scaling_equals_the_plain_formulas(factor: float) -> None:
     rope = {"rope_type": "linear", "factor": factor, "rope_theta": 10000.0}
     model = tiny_model("sdpa", text_config={**TEXT, "rope_parameters": rope})
-    expected = code("verification.source_logits")(source_names(model).__getitem__, model.config)
-    assert (code("verification.port_logits")(model) - expected).abs().max() < 1e-3
+    expected = workshop("converting.verify.source_logits")(
+        source_names(model).__getitem__, model.config
+    )
+    assert (workshop("converting.verify.port_logits")(model) - expected).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize(

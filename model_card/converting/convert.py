@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from assembling.parts import MODEL_CARD, model_code
 from tqdm import tqdm
 from transformers import GenerationConfig
 from transformers.dynamic_module_utils import custom_object_save
 
-from .checkpoint_config import llava_vid_config, read_json
-from .checkpoint_files import Source, first_line, open_shard, write_safetensors
-from .checkpoint_names import place, qkv_bias
-from .conversion_processor import bert_heads, converted_processor
-from .conversion_sources import Request, read_source, source_tensors
-from .modeling_llava_vid import LlavaVidForConditionalGeneration
+from .config import llava_vid_config, read_json
+from .files import Source, first_line, open_shard, write_safetensors
+from .names import place, qkv_bias
+from .processor import bert_heads, converted_processor
+from .sources import Request, read_source, source_tensors
 
+MODEL = "modeling_llava_vid.LlavaVidForConditionalGeneration"
 REPORT = "conversion_report.json"
 MODEL_FILES = ("config.json", "*.safetensors", "*.bin", "*.pth")
 
@@ -58,7 +59,7 @@ def make_plan(tensors: list[Source]) -> Plan:
 def check_targets(plan: Plan, config: Any) -> None:
     """Raises ValueError where a parameter gets no tensor, twice a tensor, or the wrong shape."""
     with torch.device("meta"):
-        expected = LlavaVidForConditionalGeneration(config).state_dict()
+        expected = model_code(MODEL)(config).state_dict()
     missing = sorted(set(expected) - set(plan.targets))
     unknown = sorted(set(plan.targets) - set(expected))
     if missing or unknown:
@@ -190,7 +191,7 @@ def clear(out: Path) -> None:
 def save_rest(request: Request, config: Any, processor: Any) -> None:
     """Everything of the folder but the weights: configs, processor, code, requirements."""
     with torch.device("meta"):
-        model = LlavaVidForConditionalGeneration(config)
+        model = model_code(MODEL)(config)
     custom_object_save(model, request.out, config=config)
     config.save_pretrained(request.out)
     if processor is not None:
@@ -200,7 +201,7 @@ def save_rest(request: Request, config: Any, processor: Any) -> None:
         eos_token_id=config.eos_token_id,
         pad_token_id=config.pad_token_id,
     ).save_pretrained(request.out)
-    shutil.copyfile(request.code / "requirements.txt", request.out / "requirements.txt")
+    shutil.copyfile(MODEL_CARD / "requirements.txt", request.out / "requirements.txt")
 
 
 __all__ = ["convert"]

@@ -9,23 +9,19 @@ from typing import Any
 
 import torch
 
-from .checkpoint_config import read_json
-from .checkpoint_files import Source, list_tensors, open_shard, shard_files
-from .checkpoint_names import VISION
+from .config import read_json
+from .files import Source, list_tensors, open_shard, shard_files
+from .names import VISION
 
 ADAPTER = "mm_projector.bin"
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to convert, from where. Paths left None are searched beside the source folder.
-
-    code: the folder of this file (Auto classes run a copy of the code, without the templates).
-    """
+    """What to convert, from where. Paths left None are searched beside the source folder."""
 
     source: Path
     out: Path
-    code: Path
     base: Path | None = None
     vision_tower: Path | None = None
     bert: str | None = None
