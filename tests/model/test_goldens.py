@@ -8,7 +8,8 @@ import torch
 from model.fixtures import GOLDENS, golden_case, golden_weights, needs_goldens, tiny_model, workshop
 
 pytestmark = needs_goldens
-STAGE, LOGITS, GRADIENT = 2e-5, 5e-5, 1e-5
+# GRADIENT is relative; rounding on other instruction sets went a little past 1e-5
+STAGE, LOGITS, GRADIENT = 2e-5, 5e-5, 3e-5
 CASES = ["image_single", "video_single", "image_single_nocompress", "train_batch_one_image"]
 ATTENTIONS = ["eager", "sdpa"]
 
