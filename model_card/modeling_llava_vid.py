@@ -4,6 +4,7 @@ The architecture is LLaMA-VID's: one context token (what the user's question loo
 and n content tokens (the frame pooled), context first, interleaved per frame.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,17 +21,19 @@ from transformers.modeling_outputs import BaseModelOutputWithPast, ModelOutput
 from transformers.models.instructblip.modeling_instructblip import InstructBlipQFormerModel
 
 from .configuration_llava_vid import LlavaVidConfig
-from .slots_llava_vid import expand_slots, in_reading_order, media_lengths, resolve_slots
+from .slots_llava_vid import Slot, expand_slots, in_reading_order, media_lengths, resolve_slots
 from .visual_llava_vid import LlavaVidFeaturesOutput, VisualTokens, build_vision_tower
 
-MEDIA_INPUTS = ("pixel_values", "pixel_values_videos", "image_features", "video_features")
+# Per kind, one is given: pixels, tower tokens (`encode_frames`), visual tokens (`get_*_features`).
+SOURCES = {
+    "image": ("pixel_values", "image_features", "image_tokens"),
+    "video": ("pixel_values_videos", "video_features", "video_tokens"),
+}
+MEDIA_INPUTS = (*SOURCES["image"], *SOURCES["video"])
 VISION_INPUTS = (
     *MEDIA_INPUTS,
-    "video_num_frames",
-    "image_slots",
-    "video_slots",
-    "qformer_input_ids",
-    "qformer_attention_mask",
+    *("video_num_frames", "image_slots", "video_slots"),
+    *("qformer_input_ids", "qformer_attention_mask"),
 )
 
 
@@ -146,14 +149,12 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         safe_ids = input_ids.masked_fill(masks["image"] | masks["video"], 0)
         embeds = table(safe_ids)
         getters = {"image": self.get_image_features, "video": self.get_video_features}
-        sources = {
-            "image": ("pixel_values", "image_features"),
-            "video": ("pixel_values_videos", "video_features"),
-        }
         merged = {}
         for kind, getter in getters.items():
-            given = any(vision.get(name) is not None for name in sources[kind])
-            tokens = getter(**vision).pooler_output if given else [embeds.new_empty(0)]
+            given = any(vision.get(name) is not None for name in SOURCES[kind])
+            tokens = vision.get(f"{kind}_tokens")
+            if tokens is None:
+                tokens = getter(**vision).pooler_output if given else [embeds.new_empty(0)]
             count, expected = sum(map(len, tokens)), int(masks[kind].sum())
             if expected != count:
                 raise ValueError(
@@ -272,6 +273,8 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
         pixel_values_videos: torch.Tensor | None = None,
         image_features: torch.Tensor | None = None,
         video_features: torch.Tensor | None = None,
+        image_tokens: Sequence[torch.Tensor] | None = None,
+        video_tokens: Sequence[torch.Tensor] | None = None,
         video_num_frames: torch.Tensor | None = None,
         image_slots: torch.Tensor | None = None,
         video_slots: torch.Tensor | None = None,
@@ -281,7 +284,8 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
         **kwargs: Any,
     ) -> LlavaVidCausalLMOutputWithPast | tuple[Any, ...]:
         """Logits [B, T, vocab]; with labels [B, T] (-100 = ignored) also the mean token loss."""
-        vision = (pixel_values, pixel_values_videos, image_features, video_features)
+        vision = (pixel_values, image_features, image_tokens)
+        vision += (pixel_values_videos, video_features, video_tokens)
         layout = (video_num_frames, image_slots, video_slots)
         prompts = (qformer_input_ids, qformer_attention_mask)
         outputs = self.model(
@@ -346,18 +350,31 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
             **model_kwargs,
         )
         if expand_size > 1:
-            for kind, media in (("image", "pixel_values"), ("video", "pixel_values_videos")):
-                given = vision[media] if vision[media] is not None else vision[f"{kind}_features"]
-                if given is None:
-                    continue
-                count = len(given)
-                if kind == "video":
-                    features = vision["video_features"] is not None
-                    count = len(media_lengths(given, vision["video_num_frames"], features)[1])
-                prompts = len(vision["qformer_input_ids"])
-                slots = resolve_slots(vision[f"{kind}_slots"], count, prompts, kind)
-                vision[f"{kind}_slots"] = expand_slots(slots, expand_size)
+            for kind in SOURCES:
+                vision |= self._expanded_slots(kind, vision, expand_size)
         return input_ids, {**model_kwargs, **{k: v for k, v in vision.items() if v is not None}}
+
+    def _expanded_slots(self, kind: str, vision: dict[str, Any], size: int) -> dict[str, Any]:
+        """The slots of a kind (and visual tokens, if given) for rows repeated `size` times."""
+        pixels, features, tokens = (vision[name] for name in SOURCES[kind])
+        given = next((x for x in (tokens, features, pixels) if x is not None), None)
+        if given is None:
+            return {}
+        count = len(given)
+        if kind == "video" and tokens is None:
+            lengths = media_lengths(given, vision["video_num_frames"], features is not None)[1]
+            count = len(lengths)
+        prompts = count if tokens is not None else len(vision["qformer_input_ids"])
+        slots = vision[f"{kind}_slots"]
+        if tokens is not None and slots is not None:  # one entry per slot: which media is settled
+            slots = [Slot(row, k, k) for k, row in enumerate(slots[:, 0].tolist())]
+        else:
+            slots = resolve_slots(slots, count, prompts, kind)
+        expanded = expand_slots(slots, size)
+        if tokens is None:
+            return {f"{kind}_slots": expanded}
+        order = expanded[:, 1].tolist()
+        return {f"{kind}_slots": expanded, f"{kind}_tokens": [tokens[k] for k in order]}
 
     def _get_logits_processor(self, *args: Any, **kwargs: Any) -> LogitsProcessorList:
         prompt = kwargs.get("encoder_input_ids")

@@ -18,10 +18,16 @@ from .slots_llava_vid import Slot, media_lengths, resolve_slots
 @dataclass
 class LlavaVidFeaturesOutput(BaseModelOutputWithPooling):
     """Visual tokens. last_hidden_state: raw tower tokens [frames, (1+)N, C]; pooler_output: one
-    tensor [frames * (1+n), H] per slot; context_tokens, content_tokens: per frame of every slot."""
+    tensor [frames * (1+n), H] per slot; context_tokens, content_tokens: per frame of every slot.
+
+    context_attentions: per slot [frames, N], what the question looks for in each frame: the weight
+    of every patch (rows of the picture one after the other, each frame sums to 1) in that frame's
+    context token. The token is a linear map of the patches weighted so: nothing is approximated.
+    """
 
     context_tokens: torch.FloatTensor | None = None
     content_tokens: torch.FloatTensor | None = None
+    context_attentions: tuple[torch.FloatTensor, ...] | None = None
 
 
 def build_vision_tower(config: LlavaVidConfig) -> nn.Module:
@@ -144,8 +150,9 @@ class VisualTokens:
         features: torch.Tensor,
         qformer_input_ids: torch.Tensor,
         qformer_attention_mask: torch.Tensor,
-    ) -> torch.Tensor:
-        """[F, 1, H]: text-guided attention of every frame for its prompt row.
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Text-guided attention of every frame for its prompt row: the context token [F, 1, H], and
+        how much of each patch it holds [F, N] (the mean over the queries, sums to 1).
 
         features [F, (1+)N, C] (CLS only for the Q-Former); one prompt [L] per frame.
         """
@@ -163,8 +170,10 @@ class VisualTokens:
         # With the parts on several devices, each projection answers on its own.
         keys = self.vlm_att_key_projector(patches).to(text_queries.device)
         scores = text_queries @ keys.transpose(1, 2) / keys.shape[-1] ** 0.5
-        attended = scores.softmax(dim=-1) @ patches.to(text_queries.device)
-        return self.vlm_att_val_projector(attended.mean(dim=1, keepdim=True))
+        weights = scores.softmax(dim=-1)
+        attended = weights @ patches.to(text_queries.device)
+        tokens = self.vlm_att_val_projector(attended.mean(dim=1, keepdim=True))
+        return tokens, weights.mean(dim=1)
 
     def _slot_tokens(
         self,
@@ -183,20 +192,21 @@ class VisualTokens:
         row_index = torch.tensor(rows, device=features.device)
         content = self.content_tokens(features)[frame_index]
         step = self.config.frame_chunk_size
-        context = torch.cat(
-            [
-                self.context_tokens(features[f], prompts[0][r], prompts[1][r])
-                for f, r in zip(frame_index.split(step), row_index.split(step), strict=True)
-            ]
-        )
+        chunks = [
+            self.context_tokens(features[f], prompts[0][r], prompts[1][r])
+            for f, r in zip(frame_index.split(step), row_index.split(step), strict=True)
+        ]
+        context, weights = (torch.cat(part) for part in zip(*chunks, strict=True))
         merged = torch.cat([context, content.to(context.device)], dim=1)  # context first, per frame
-        parts = merged.split([lengths[m] for m, _ in pairs])
-        tokens = {pair: part.flatten(0, 1) for pair, part in zip(pairs, parts, strict=True)}
+        sizes = [lengths[m] for m, _ in pairs]
+        tokens = dict(zip(pairs, merged.split(sizes), strict=True))
+        seen = dict(zip(pairs, weights.split(sizes), strict=True))
         return LlavaVidFeaturesOutput(
             last_hidden_state=features,
-            pooler_output=[tokens[slot.media, slot.prompt] for slot in slots],
+            pooler_output=[tokens[slot.media, slot.prompt].flatten(0, 1) for slot in slots],
             context_tokens=context,
             content_tokens=content,
+            context_attentions=tuple(seen[slot.media, slot.prompt] for slot in slots),
         )
 
     def get_image_features(

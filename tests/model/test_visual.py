@@ -148,6 +148,34 @@ def test_cached_features_replace_pixels() -> None:
     assert torch.equal(cached.pooler_output[0], pixels.pooler_output[0])
 
 
+@pytest.mark.parametrize("strategy", ["default", "full"])
+def test_the_attention_of_the_question_over_the_patches_is_published(strategy: str) -> None:
+    """Exact: the context token is a linear map of the patches weighted by it."""
+    model = tiny_model()
+    prompts = torch.tensor([[2, 9, 3], [2, 8, 3]])
+    slots = torch.tensor([[0, 0, 0], [0, 1, 1], [1, 0, 1]])
+    with torch.no_grad():
+        features = model.encode_frames(frames(5))
+        features = features[:, 1:] if strategy == "full" else features
+        out = model.get_video_features(
+            video_features=features,
+            qformer_input_ids=prompts,
+            video_num_frames=torch.tensor([2, 3]),
+            video_slots=slots,
+        )
+        assert [tuple(part.shape) for part in out.context_attentions] == [(2, 16), (3, 16), (2, 16)]
+        video = [features[:2], features[2:], features[:2]]
+        for seen, media, tokens in zip(
+            out.context_attentions, video, out.pooler_output, strict=True
+        ):
+            assert torch.allclose(seen.sum(1), torch.ones(len(seen)), atol=1e-5)
+            patches = media[:, -16:]
+            expected = model.model.vlm_att_val_projector((seen[:, None] @ patches).squeeze(1))
+            assert torch.allclose(tokens[0::2], expected, atol=1e-4)
+    first, _, third = out.context_attentions
+    assert (first - third).abs().max() > 1e-6  # another question looks elsewhere
+
+
 def test_long_video_features_have_no_cls_anywhere() -> None:
     model = tiny_model()
     features = torch.randn(70, 16, 64, generator=torch.Generator().manual_seed(3)).half()
