@@ -4,7 +4,6 @@ The architecture is LLaMA-VID's: one context token (what the user's question loo
 and n content tokens (the frame pooled), context first, interleaved per frame.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,20 +18,16 @@ from transformers.generation.candidate_generator import (
 )
 from transformers.modeling_outputs import BaseModelOutputWithPast, ModelOutput
 from transformers.models.instructblip.modeling_instructblip import InstructBlipQFormerModel
+from transformers.utils.import_utils import torch_compilable_check
 
 from .configuration_llava_vid import LlavaVidConfig
-from .slots_llava_vid import Slot, expand_slots, in_reading_order, media_lengths, resolve_slots
-from .visual_llava_vid import LlavaVidFeaturesOutput, VisualTokens, build_vision_tower
+from .slots_llava_vid import last_tokens, mismatch, row_totals, rows_of
+from .visual_llava_vid import SOURCES, LlavaVidFeaturesOutput, VisualTokens, build_vision_tower
 
-# Per kind, one is given: pixels, tower tokens (`encode_frames`), visual tokens (`get_*_features`).
-SOURCES = {
-    "image": ("pixel_values", "image_features", "image_tokens"),
-    "video": ("pixel_values_videos", "video_features", "video_tokens"),
-}
 MEDIA_INPUTS = (*SOURCES["image"], *SOURCES["video"])
 VISION_INPUTS = (
     *MEDIA_INPUTS,
-    *("video_num_frames", "image_slots", "video_slots"),
+    *("video_num_frames", "image_slots", "video_slots", "media_layout"),
     *("qformer_input_ids", "qformer_attention_mask"),
 )
 
@@ -133,42 +128,44 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         return input_ids == token_id
 
     def embed_inputs(
-        self, input_ids: torch.LongTensor, **vision: Any
+        self, input_ids: torch.LongTensor, mm_encoder_outputs: Any = None, **vision: Any
     ) -> tuple[torch.Tensor, dict[str, Any]]:
-        """Token embeddings [B, T, H] with the visual tokens merged in, and those tokens per kind.
+        """Token embeddings [B, T, H] with the visual tokens merged in, and those outputs per kind.
 
         Use the embeddings with `generate(inputs_embeds=…)`. Raises ValueError where placeholders
         and visual tokens do not match.
         """
         table = self.get_input_embeddings()
-        if all(vision.get(name) is None for name in MEDIA_INPUTS) and input_ids.shape[1] == 1:
+        outputs = self.encode_media(mm_encoder_outputs, **vision)
+        if not outputs and input_ids.shape[1] == 1:
             return table(input_ids.clamp(max=table.num_embeddings - 1)), {}  # every decoding step
         ids = {"image": self.config.image_token_id, "video": self.config.video_token_id}
         masks = {kind: self.get_placeholder_mask(input_ids, i) for kind, i in ids.items()}
         # Placeholder ids may lie outside the vocabulary: never look them up.
         safe_ids = input_ids.masked_fill(masks["image"] | masks["video"], 0)
         embeds = table(safe_ids)
-        getters = {"image": self.get_image_features, "video": self.get_video_features}
-        merged = {}
-        for kind, getter in getters.items():
-            given = any(vision.get(name) is not None for name in SOURCES[kind])
-            tokens = vision.get(f"{kind}_tokens")
-            if tokens is None:
-                tokens = getter(**vision).pooler_output if given else [embeds.new_empty(0)]
-            count, expected = sum(map(len, tokens)), int(masks[kind].sum())
-            if expected != count:
-                raise ValueError(
-                    f"the text has {expected} {kind} placeholder tokens but "
-                    f"{len(tokens) * given} {kind} slots give {count} visual tokens: let the "
-                    "processor expand placeholders and give every placeholder its media"
-                )
-            if not given:
-                continue
-            slots = vision.get(f"{kind}_slots")
-            flat = torch.cat(in_reading_order(tokens, slots, masks[kind], kind)).to(embeds)
-            embeds = embeds.masked_scatter(masks[kind].unsqueeze(-1), flat)
-            merged[kind] = tokens
-        return embeds, merged
+        for kind, mask in masks.items():
+            made = outputs.get(kind)
+            tokens = [] if made is None else list(made.pooler_output)
+            flat = torch.cat(
+                [*(part.to(embeds) for part in tokens), embeds.new_empty(0, embeds.shape[-1])]
+            )
+            self._check_placeholders(kind, mask, tokens, getattr(made, "rows", None))
+            if tokens:
+                embeds = embeds.masked_scatter(mask.unsqueeze(-1), flat)
+        return embeds, outputs
+
+    def _check_placeholders(
+        self, kind: str, mask: torch.Tensor, tokens: list[torch.Tensor], rows: Any
+    ) -> None:
+        """ValueError where a row has other numbers of placeholders and visual tokens. Compiled code
+        does not wait for the device here."""
+        count, totals = sum(map(len, tokens)), None
+        fits = mask.sum() == count
+        if rows is not None:
+            totals = row_totals(tokens, rows, mask, kind)
+            fits = (mask.sum(dim=1) == torch.tensor(totals, device=mask.device)).all()
+        torch_compilable_check(fits, lambda: mismatch(kind, mask, len(tokens), count, totals))
 
     def _idle_vision_path(self, embeds: torch.Tensor) -> torch.Tensor:
         """Adds 0 * (a dummy frame's tokens): in distributed training a rank without pictures must
@@ -185,6 +182,7 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         position_ids: torch.LongTensor | None = None,
         past_key_values: Cache | None = None,
         inputs_embeds: torch.FloatTensor | None = None,
+        mm_encoder_outputs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> LlavaVidModelOutputWithPast:
         """Hidden states [B, T, H]. Exactly one of input_ids and inputs_embeds; the vision inputs
@@ -194,11 +192,11 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         vision = {name: kwargs.pop(name, None) for name in VISION_INPUTS}
         merged: dict[str, Any] = {}
         if inputs_embeds is None:
-            inputs_embeds, merged = self.embed_inputs(input_ids, **vision)
+            inputs_embeds, merged = self.embed_inputs(input_ids, mm_encoder_outputs, **vision)
             distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
             if not merged and self.training and distributed:
                 inputs_embeds = self._idle_vision_path(inputs_embeds)
-        elif any(vision[name] is not None for name in MEDIA_INPUTS):
+        elif mm_encoder_outputs or any(vision[name] is not None for name in MEDIA_INPUTS):
             raise ValueError(
                 "inputs_embeds came with pictures or videos: merge them first with "
                 "embed_inputs(input_ids, …), which finds the placeholders"
@@ -215,8 +213,8 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
             past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
-            image_hidden_states=merged.get("image"),
-            video_hidden_states=merged.get("video"),
+            image_hidden_states=getattr(merged.get("image"), "pooler_output", None),
+            video_hidden_states=getattr(merged.get("video"), "pooler_output", None),
         )
 
 
@@ -273,20 +271,19 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
         pixel_values_videos: torch.Tensor | None = None,
         image_features: torch.Tensor | None = None,
         video_features: torch.Tensor | None = None,
-        image_tokens: Sequence[torch.Tensor] | None = None,
-        video_tokens: Sequence[torch.Tensor] | None = None,
+        mm_encoder_outputs: dict[str, Any] | None = None,
         video_num_frames: torch.Tensor | None = None,
         image_slots: torch.Tensor | None = None,
         video_slots: torch.Tensor | None = None,
+        media_layout: torch.Tensor | None = None,
         qformer_input_ids: torch.Tensor | None = None,
         qformer_attention_mask: torch.Tensor | None = None,
         return_dict: bool | None = None,
         **kwargs: Any,
     ) -> LlavaVidCausalLMOutputWithPast | tuple[Any, ...]:
         """Logits [B, T, vocab]; with labels [B, T] (-100 = ignored) also the mean token loss."""
-        vision = (pixel_values, image_features, image_tokens)
-        vision += (pixel_values_videos, video_features, video_tokens)
-        layout = (video_num_frames, image_slots, video_slots)
+        vision = (pixel_values, image_features, pixel_values_videos, video_features)
+        layout = (video_num_frames, image_slots, video_slots, media_layout)
         prompts = (qformer_input_ids, qformer_attention_mask)
         outputs = self.model(
             input_ids=input_ids,
@@ -294,6 +291,7 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
             position_ids=position_ids,
             past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
+            mm_encoder_outputs=mm_encoder_outputs,
             **dict(zip(VISION_INPUTS, (*vision, *layout, *prompts), strict=True)),
             **kwargs,
         )
@@ -322,7 +320,8 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
         is_first_iteration: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """The library's inputs; vision inputs go in with the prompt only (or without a cache)."""
+        """The library's inputs; vision inputs go in with the prompt only (or without a cache). Of a
+        conversation whose beginning is in the cache, only the visual tokens of the rest go in."""
         vision = {name: kwargs.pop(name, None) for name in VISION_INPUTS}
         inputs = super().prepare_inputs_for_generation(
             input_ids,
@@ -332,49 +331,60 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
         )
         if is_first_iteration or not kwargs.get("use_cache", True):
             inputs.update(vision)
+        ids, cache = inputs.get("input_ids"), kwargs.get("past_key_values")
+        if ids is not None and ids.shape[1] < input_ids.shape[1] and cache is not None:
+            given = inputs.get("mm_encoder_outputs") or {}
+            inputs["mm_encoder_outputs"] = {
+                kind: self._rest(kind, output, ids) for kind, output in given.items()
+            }
         return inputs
 
-    def _expand_inputs_for_generation(  # type: ignore[override]
-        self,
-        expand_size: int = 1,
-        is_encoder_decoder: bool = False,
-        input_ids: torch.LongTensor | None = None,
-        **model_kwargs: Any,
-    ) -> tuple[torch.LongTensor, dict[str, Any]]:
-        """Repeats rows for beams and return sequences; media are not repeated, slots are."""
-        vision = {name: model_kwargs.pop(name, None) for name in VISION_INPUTS}
-        input_ids, model_kwargs = super()._expand_inputs_for_generation(
-            expand_size=expand_size,
-            is_encoder_decoder=is_encoder_decoder,
-            input_ids=input_ids,
-            **model_kwargs,
-        )
-        if expand_size > 1:
-            for kind in SOURCES:
-                vision |= self._expanded_slots(kind, vision, expand_size)
-        return input_ids, {**model_kwargs, **{k: v for k, v in vision.items() if v is not None}}
+    def _rest(self, kind: str, output: Any, ids: torch.LongTensor) -> Any:
+        """The visual tokens of a kind whose placeholders stand in `ids`, the end of the text."""
+        mask = self.model.get_placeholder_mask(ids, getattr(self.config, f"{kind}_token_id"))
+        tokens = list(output.pooler_output)
+        if sum(map(len, tokens)) == int(mask.sum()):
+            return output  # the media of the rest alone were given
+        rows = getattr(output, "rows", None) or ([0] * len(tokens) if len(ids) == 1 else None)
+        if rows is None:
+            raise ValueError(f"{kind} tokens came without rows: give {kind}_slots to go on a cache")
+        parts, rows = last_tokens(tokens, rows, mask)
+        return LlavaVidFeaturesOutput(pooler_output=parts, rows=tuple(rows)) if parts else None
 
-    def _expanded_slots(self, kind: str, vision: dict[str, Any], size: int) -> dict[str, Any]:
-        """The slots of a kind (and visual tokens, if given) for rows repeated `size` times."""
-        pixels, features, tokens = (vision[name] for name in SOURCES[kind])
-        given = next((x for x in (tokens, features, pixels) if x is not None), None)
-        if given is None:
-            return {}
-        count = len(given)
-        if kind == "video" and tokens is None:
-            lengths = media_lengths(given, vision["video_num_frames"], features is not None)[1]
-            count = len(lengths)
-        prompts = count if tokens is not None else len(vision["qformer_input_ids"])
-        slots = vision[f"{kind}_slots"]
-        if tokens is not None and slots is not None:  # one entry per slot: which media is settled
-            slots = [Slot(row, k, k) for k, row in enumerate(slots[:, 0].tolist())]
-        else:
-            slots = resolve_slots(slots, count, prompts, kind)
-        expanded = expand_slots(slots, size)
-        if tokens is None:
-            return {f"{kind}_slots": expanded}
-        order = expanded[:, 1].tolist()
-        return {f"{kind}_slots": expanded, f"{kind}_tokens": [tokens[k] for k in order]}
+    def _prepare_multimodal_encoder_kwargs_for_generation(
+        self, model_kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Encodes the media in front of the (compiled) prefill; the library's own would overlook
+        frames that were encoded before."""
+        vision = {name: model_kwargs.pop(name, None) for name in VISION_INPUTS}
+        given = model_kwargs.pop("mm_encoder_outputs", None)
+        return {**model_kwargs, "mm_encoder_outputs": self.model.encode_media(given, **vision)}
+
+    def _expand_multimodal_outputs(
+        self,
+        input_ids: torch.LongTensor,
+        mm_encoder_output: dict[str, Any],
+        expand_size: int = 1,
+        inputs_embeds: torch.Tensor | None = None,
+    ) -> dict[str, Any]:
+        """Visual tokens of rows that are repeated in place; what the caller gave stays as it is."""
+        expanded = {}
+        for kind, output in mm_encoder_output.items():
+            mask = self.model.get_placeholder_mask(
+                input_ids, getattr(self.config, f"{kind}_token_id")
+            )
+            tokens = list(output.pooler_output)
+            rows = rows_of(tokens, mask, getattr(output, "rows", None))
+            pairs = [
+                (row * expand_size + copy, part)
+                for row, part in zip(rows, tokens, strict=True)
+                for copy in range(expand_size)
+            ]
+            pairs.sort(key=lambda pair: pair[0])  # stable: a row's slots keep their order
+            expanded[kind] = LlavaVidFeaturesOutput(
+                pooler_output=[part for _, part in pairs], rows=tuple(row for row, _ in pairs)
+            )
+        return expanded
 
     def _get_logits_processor(self, *args: Any, **kwargs: Any) -> LogitsProcessorList:
         prompt = kwargs.get("encoder_input_ids")

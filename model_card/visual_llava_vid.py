@@ -1,5 +1,6 @@
 """Visual tokens of LlavaVid: the tower, the context token, the content tokens, slot by slot."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,13 @@ from transformers.models.blip_2.modeling_blip_2 import Blip2VisionModel
 from transformers.models.instructblip.modeling_instructblip import InstructBlipVisionModel
 
 from .configuration_llava_vid import LlavaVidConfig, pooling_kernel
-from .slots_llava_vid import Slot, media_lengths, resolve_slots
+from .slots_llava_vid import Slot, batch_slots, joined_prompts, media_lengths, resolve_slots
+
+# Per kind, one of them is given: pixels, or tower tokens of `encode_frames`.
+SOURCES = {
+    "image": ("pixel_values", "image_features"),
+    "video": ("pixel_values_videos", "video_features"),
+}
 
 
 @dataclass
@@ -20,6 +27,7 @@ class LlavaVidFeaturesOutput(BaseModelOutputWithPooling):
     """Visual tokens. last_hidden_state: raw tower tokens [frames, (1+)N, C]; pooler_output: one
     tensor [frames * (1+n), H] per slot; context_tokens, content_tokens: per frame of every slot.
 
+    Slots stand in reading order; rows: the batch row of each, None where it was not given.
     context_attentions: per slot [frames, N], what the question looks for in each frame: the weight
     of every patch (rows of the picture one after the other, each frame sums to 1) in that frame's
     context token. The token is a linear map of the patches weighted so: nothing is approximated.
@@ -28,6 +36,7 @@ class LlavaVidFeaturesOutput(BaseModelOutputWithPooling):
     context_tokens: torch.FloatTensor | None = None
     content_tokens: torch.FloatTensor | None = None
     context_attentions: tuple[torch.FloatTensor, ...] | None = None
+    rows: tuple[int, ...] | None = None
 
 
 def build_vision_tower(config: LlavaVidConfig) -> nn.Module:
@@ -45,14 +54,16 @@ def build_vision_tower(config: LlavaVidConfig) -> nn.Module:
 
 
 def _prompts(
-    input_ids: torch.Tensor | None, attention_mask: torch.Tensor | None
+    input_ids: torch.Tensor | None,
+    attention_mask: torch.Tensor | None,
+    layout: torch.Tensor | None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     if input_ids is None:
         raise ValueError(
             "visual inputs came without qformer_input_ids: the context token needs the user's "
             "text; use processor.apply_chat_template, which returns them"
         )
-    return input_ids, torch.ones_like(input_ids) if attention_mask is None else attention_mask
+    return joined_prompts(input_ids, attention_mask, layout)
 
 
 def _stream_before_norm(tower: nn.Module, pixel_values: torch.Tensor) -> torch.Tensor:
@@ -96,6 +107,11 @@ class VisualTokens:
         Give them back as `image_features` / `video_features` to ask many questions about frames
         that were encoded once.
         """
+        if pixel_values.ndim == 2:  # one frame a line, as `joinable` processing gives them
+            side = math.isqrt(pixel_values.shape[1] // 3)
+            pixel_values = pixel_values.unflatten(1, (3, side, side))
+        if pixel_values.ndim == 5:  # stacked rows
+            pixel_values = pixel_values.flatten(0, 1)
         if pixel_values.ndim != 4 or not pixel_values.is_floating_point():
             raise ValueError(
                 f"frames are {pixel_values.dtype} of shape {tuple(pixel_values.shape)}: expected "
@@ -181,8 +197,11 @@ class VisualTokens:
         lengths: Sequence[int],
         slots: Sequence[Slot],
         prompts: tuple[torch.Tensor, torch.Tensor],
+        rows_known: bool,
     ) -> LlavaVidFeaturesOutput:
         """Tokens [frames * (1+n), H] of every slot; equal (media, prompt) pairs are made once."""
+        # Visual tokens fill placeholders in reading order. Stable: a row's own slots keep theirs.
+        slots = sorted(slots, key=lambda slot: slot.row)
         features = features.to(self.vlm_att_ln.weight.dtype)
         starts = [sum(lengths[:i]) for i in range(len(lengths))]
         pairs = list(dict.fromkeys((slot.media, slot.prompt) for slot in slots))
@@ -207,6 +226,7 @@ class VisualTokens:
             context_tokens=context,
             content_tokens=content,
             context_attentions=tuple(seen[slot.media, slot.prompt] for slot in slots),
+            rows=tuple(slot.row for slot in slots) if rows_known else None,
         )
 
     def get_image_features(
@@ -216,6 +236,7 @@ class VisualTokens:
         qformer_attention_mask: torch.Tensor | None = None,
         image_slots: torch.Tensor | None = None,
         image_features: torch.Tensor | None = None,
+        media_layout: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> LlavaVidFeaturesOutput:
         """Visual tokens of images: `pooler_output` holds [1 + n, H] per slot.
@@ -225,9 +246,12 @@ class VisualTokens:
         with prompt k, and a single image (or prompt) with every prompt (or image).
         """
         features = self.encode_frames(pixel_values) if image_features is None else image_features
-        prompts = _prompts(qformer_input_ids, qformer_attention_mask)
-        slots = resolve_slots(image_slots, len(features), len(prompts[0]), "image")
-        return self._slot_tokens(features, [1] * len(features), slots, prompts)
+        prompts = _prompts(qformer_input_ids, qformer_attention_mask, media_layout)
+        given = (
+            image_slots if image_slots is None else batch_slots(image_slots, media_layout, "image")
+        )
+        slots = resolve_slots(given, len(features), len(prompts[0]), "image")
+        return self._slot_tokens(features, [1] * len(features), slots, prompts, given is not None)
 
     def get_video_features(
         self,
@@ -237,6 +261,7 @@ class VisualTokens:
         video_num_frames: torch.Tensor | None = None,
         video_slots: torch.Tensor | None = None,
         video_features: torch.Tensor | None = None,
+        media_layout: torch.Tensor | None = None,
         **kwargs: Any,
     ) -> LlavaVidFeaturesOutput:
         """Visual tokens of videos: `pooler_output` holds [frames * (1 + n), H] per slot.
@@ -248,9 +273,29 @@ class VisualTokens:
         given = pixel_values_videos if video_features is None else video_features
         given, lengths = media_lengths(given, video_num_frames, video_features is not None)
         features = given if given.ndim == 3 else self.encode_frames(given)
-        prompts = _prompts(qformer_input_ids, qformer_attention_mask)
-        slots = resolve_slots(video_slots, len(lengths), len(prompts[0]), "video")
-        return self._slot_tokens(features, lengths, slots, prompts)
+        prompts = _prompts(qformer_input_ids, qformer_attention_mask, media_layout)
+        slots = (
+            video_slots if video_slots is None else batch_slots(video_slots, media_layout, "video")
+        )
+        resolved = resolve_slots(slots, len(lengths), len(prompts[0]), "video")
+        return self._slot_tokens(features, lengths, resolved, prompts, slots is not None)
+
+    def encode_media(self, mm_encoder_outputs: Any = None, **vision: Any) -> dict[str, Any]:
+        """Visual tokens per kind, as `mm_encoder_outputs` of `forward` and `generate`: those given,
+        and those made here of the pixels or features in `vision`."""
+        outputs = {
+            kind: made for kind, made in (mm_encoder_outputs or {}).items() if made is not None
+        }
+        getters = {"image": self.get_image_features, "video": self.get_video_features}
+        for kind, getter in getters.items():
+            if all(vision.get(name) is None for name in SOURCES[kind]):
+                continue
+            if kind in outputs:
+                raise ValueError(
+                    f"mm_encoder_outputs holds {kind} tokens and {SOURCES[kind]} came too: give one"
+                )
+            outputs[kind] = getter(**vision)
+        return outputs
 
 
-__all__ = ["LlavaVidFeaturesOutput", "VisualTokens", "build_vision_tower"]
+__all__ = ["SOURCES", "LlavaVidFeaturesOutput", "VisualTokens", "build_vision_tower"]

@@ -172,22 +172,29 @@ def test_many_questions_about_one_video_share_its_vision_pass(loaded: Any) -> No
 
 
 @pytest.mark.parametrize("options", [{}, {"num_beams": 2, "num_return_sequences": 2}])
-def test_visual_tokens_made_once_serve_generation(loaded: Any, options: dict[str, Any]) -> None:
-    """As a page does that shows where the model looks and then lets it answer."""
+@pytest.mark.parametrize("slots", [True, False])
+def test_visual_tokens_made_once_serve_generation(
+    loaded: Any, options: dict[str, Any], slots: bool
+) -> None:
+    """As a page does that shows where the model looks and then lets it answer, and again."""
     model, processor = loaded
     inputs = dict(batch_of(processor, conversations()))
     expected = generated(model, inputs, **options)
     with torch.no_grad():
-        made = {
-            "image_tokens": model.get_image_features(**inputs).pooler_output,
-            "video_tokens": model.get_video_features(**inputs).pooler_output,
-        }
-    towers: list[int] = []
-    handle = model.model.qformer.register_forward_hook(lambda *_: towers.append(1))
-    kept = ("input_ids", "attention_mask", "image_slots", "video_slots")
-    assert generated(model, {**made, **{k: inputs[k] for k in kept}}, **options) == expected
+        made = {"image": model.get_image_features(**inputs)}
+        made["video"] = model.get_video_features(**inputs)
+    if not slots:  # the rows are then found by filling the placeholders
+        for output in made.values():
+            output.rows = None
+    calls: list[int] = []
+    handle = model.model.qformer.register_forward_hook(lambda *_: calls.append(1))
+    text = {k: inputs[k] for k in ("input_ids", "attention_mask")}
+    for _ in range(2):
+        assert generated(model, {**text, "mm_encoder_outputs": made}, **options) == expected
     handle.remove()
-    assert not towers
+    assert not calls
+    with pytest.raises(ValueError, match="give one"):
+        model(**inputs, mm_encoder_outputs=made)
 
 
 def test_the_question_changes_the_context_tokens_only(loaded: Any) -> None:

@@ -91,15 +91,6 @@ def test_slots_choose_media_and_prompt() -> None:
             assert torch.allclose(given, alone.pooler_output[0], rtol=1e-4, atol=1e-4)
 
 
-def test_repeated_rows_keep_their_slots_together_and_in_order() -> None:
-    slot, expand = code("slots_llava_vid.Slot"), code("slots_llava_vid.expand_slots")
-    slots = [slot(0, 0, 0), slot(1, 1, 1), slot(1, 2, 1)]
-    assert expand(slots, 2).tolist() == [
-        *([0, 0, 0], [1, 0, 0]),
-        *([2, 1, 1], [2, 2, 1], [3, 1, 1], [3, 2, 1]),
-    ]
-
-
 def test_one_image_meets_every_prompt_and_counts_must_fit() -> None:
     model = tiny_model()
     prompts = torch.tensor([[2, 9, 3], [2, 8, 3], [2, 7, 3]])
