@@ -148,7 +148,7 @@ def media_lengths(
     # A lone video's frames are all there are: compiled code need not wait to read their number.
     lone = num_frames is None or (num_frames.numel() == 1 and torch.compiler.is_compiling())
     if not lone:
-        lengths = num_frames.flatten().tolist()
+        lengths = torch.as_tensor(num_frames).flatten().tolist()
     if sum(lengths) != len(videos) or min(lengths, default=0) < 1:
         raise ValueError(
             f"video_num_frames is {lengths} (sum {sum(lengths)}) but there are {len(videos)} "

@@ -286,7 +286,10 @@ class VisualTokens:
         outputs = {
             kind: made for kind, made in (mm_encoder_outputs or {}).items() if made is not None
         }
-        getters = {"image": self.get_image_features, "video": self.get_video_features}
+        getters: dict[str, Any] = {
+            "image": self.get_image_features,
+            "video": self.get_video_features,
+        }
         for kind, getter in getters.items():
             if all(vision.get(name) is None for name in SOURCES[kind]):
                 continue
