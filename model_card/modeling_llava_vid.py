@@ -22,7 +22,8 @@ from transformers.utils.import_utils import torch_compilable_check
 
 from .configuration_llava_vid import LlavaVidConfig
 from .slots_llava_vid import last_tokens, mismatch, row_totals, rows_of
-from .visual_llava_vid import SOURCES, LlavaVidFeaturesOutput, VisualTokens, build_vision_tower
+from .tower_llava_vid import build_vision_tower
+from .visual_llava_vid import SOURCES, LlavaVidFeaturesOutput, VisualTokens
 
 MEDIA_INPUTS = (*SOURCES["image"], *SOURCES["video"])
 VISION_INPUTS = (
@@ -82,7 +83,8 @@ class LlavaVidPreTrainedModel(PreTrainedModel):
         return loaded
 
     def freeze_vision_tower(self) -> None:
-        """Turns off gradients of the tower unless `config.train_vision_tower`."""
+        """Turns off gradients of the tower unless `config.train_vision_tower`; to train it, or
+        adapters on it, later: `model.model.vision_tower.requires_grad_(True)`, as on any module."""
         tower = self.base_model.vision_tower
         tower.requires_grad_(self.config.train_vision_tower)
 
@@ -115,10 +117,14 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         self.language_model.set_input_embeddings(value)
 
     def train(self, mode: bool = True) -> "LlavaVidModel":
-        """A frozen tower stays in eval mode: its batch norms must not follow the batch."""
+        """A frozen tower stays in eval mode, and so do the frozen batch norms of one that adapters
+        train: they must not follow the batch."""
         super().train(mode)
-        if not self.config.train_vision_tower:
+        if mode and not self.tower_learns():
             self.vision_tower.eval()
+        for module in self.vision_tower.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.train(mode and any(p.requires_grad for p in module.parameters()))
         return self
 
     # -- merging and the decoder ---------------------------------------------------------------

@@ -7,13 +7,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
-from transformers.models.blip_2.modeling_blip_2 import Blip2VisionModel
-from transformers.models.instructblip.modeling_instructblip import InstructBlipVisionModel
 
 from .configuration_llava_vid import LlavaVidConfig, pooling_kernel
 from .slots_llava_vid import Slot, batch_slots, joined_prompts, media_lengths, resolve_slots
+from .tower_llava_vid import tower_tokens
 
 # Per kind, one of them is given: pixels, or tower tokens of `encode_frames`.
 SOURCES = {
@@ -39,20 +37,6 @@ class LlavaVidFeaturesOutput(BaseModelOutputWithPooling):
     rows: tuple[int, ...] | None = None
 
 
-def build_vision_tower(config: LlavaVidConfig) -> nn.Module:
-    """The tower of `config.vision_config`, randomly initialised."""
-    vision = config.vision_config
-    # AutoModel refuses these two although they are complete models.
-    for tower_class in (InstructBlipVisionModel, Blip2VisionModel):
-        if vision.model_type == tower_class.config_class.model_type:
-            tower = tower_class._from_config(vision)
-            if config.vision_feature == "raw":
-                # The stream in front of this norm is used; LLaMA-VID has no weights for it.
-                tower.post_layernorm = nn.Identity()
-            return tower
-    return AutoModel.from_config(vision)
-
-
 def _prompts(
     input_ids: torch.Tensor | None,
     attention_mask: torch.Tensor | None,
@@ -64,27 +48,6 @@ def _prompts(
             "text; use processor.apply_chat_template, which returns them"
         )
     return joined_prompts(input_ids, attention_mask, layout)
-
-
-def _stream_before_norm(tower: nn.Module, pixel_values: torch.Tensor) -> torch.Tensor:
-    """Output of the tower's last block: what its final norm would see."""
-    stacks = [m for m in tower.modules() if isinstance(m, nn.ModuleList) and len(m) > 0]
-    if not stacks:
-        raise ValueError(
-            f"vision_feature is 'raw' but {type(tower).__name__} has no list of blocks: "
-            "use vision_feature='last'"
-        )
-    caught: list[torch.Tensor] = []
-    handle = stacks[0][-1].register_forward_hook(
-        lambda _module, _args, output: caught.append(
-            output[0] if isinstance(output, tuple) else output
-        )
-    )
-    try:
-        tower(pixel_values)
-    finally:
-        handle.remove()
-    return caught[-1]
 
 
 class VisualTokens:
@@ -117,22 +80,20 @@ class VisualTokens:
                 f"frames are {pixel_values.dtype} of shape {tuple(pixel_values.shape)}: expected "
                 "floating point [frames, 3, height, width]; use the processor to make them"
             )
-        with torch.set_grad_enabled(self.config.train_vision_tower and torch.is_grad_enabled()):
+        # A frozen tower keeps nothing for a backward pass. One with a trainable parameter, its own
+        # or an adapter's, learns; checkpointed blocks do so only if their input asks for gradients.
+        learns = torch.is_grad_enabled() and self.tower_learns()
+        if learns and getattr(self.vision_tower, "is_gradient_checkpointing", False):
+            pixel_values = pixel_values.detach().requires_grad_(True)
+        with torch.set_grad_enabled(learns):
+            tower = self.vision_tower
+            pixel_values = pixel_values.to(self.vlm_att_ln.weight.dtype)
             chunks = pixel_values.split(self.config.frame_chunk_size)
-            return torch.cat([self._tower_tokens(chunk) for chunk in chunks])
+            return torch.cat([tower_tokens(tower, chunk, self.config) for chunk in chunks])
 
-    def _tower_tokens(self, pixel_values: torch.Tensor) -> torch.Tensor:
-        tower = self.vision_tower
-        pixel_values = pixel_values.to(self.vlm_att_ln.weight.dtype)
-        if self.config.vision_feature == "last":
-            tokens = tower(pixel_values).last_hidden_state
-        elif isinstance(tower, (InstructBlipVisionModel, Blip2VisionModel)):
-            tokens = tower.encoder(inputs_embeds=tower.embeddings(pixel_values)).last_hidden_state
-        else:
-            tokens = _stream_before_norm(tower, pixel_values)
-        if tokens.ndim == 4:  # a feature map [F, C, h, w]
-            tokens = tokens.flatten(2).transpose(1, 2)
-        return tokens
+    def tower_learns(self) -> bool:
+        """Whether any parameter inside the tower is trainable."""
+        return any(parameter.requires_grad for parameter in self.vision_tower.parameters())
 
     def _patches(self, features: torch.Tensor) -> torch.Tensor:
         """The rows of `features` that are patches: CLS (row 0) is left out where there is one."""
@@ -301,4 +262,4 @@ class VisualTokens:
         return outputs
 
 
-__all__ = ["SOURCES", "LlavaVidFeaturesOutput", "VisualTokens", "build_vision_tower"]
+__all__ = ["SOURCES", "LlavaVidFeaturesOutput", "VisualTokens"]

@@ -45,6 +45,15 @@ def same(ours: torch.Tensor, theirs: torch.Tensor) -> bool:
     return ours.shape == theirs.shape and bool((ours - theirs).abs().max() < 1e-4)
 
 
+def without_dropout(model: Any) -> Any:
+    for part in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
+        setattr(model.config.qformer_config, part, 0.0)
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model
+
+
 def test_forward_is_deterministic_and_finite() -> None:
     model = tiny_model()
     first = logits(model, **batch(model))
@@ -209,13 +218,7 @@ def test_feed_forward_chunking_of_the_qformer_changes_nothing() -> None:
 @pytest.mark.parametrize("reentrant", [True, False])
 def test_gradient_checkpointing_gives_the_same_gradients(reentrant: bool) -> None:
     def gradients(checkpoint: bool) -> tuple[float, dict[str, torch.Tensor]]:
-        model = tiny_model("sdpa")
-        for part in ("hidden_dropout_prob", "attention_probs_dropout_prob"):
-            setattr(model.config.qformer_config, part, 0.0)
-        for module in model.modules():
-            if isinstance(module, torch.nn.Dropout):
-                module.p = 0.0
-        model.train()
+        model = without_dropout(tiny_model("sdpa")).train()
         if checkpoint:
             model.gradient_checkpointing_enable({"use_reentrant": reentrant})
             model.enable_input_require_grads()
@@ -248,6 +251,39 @@ def test_an_unfrozen_tower_gets_gradients() -> None:
     inputs = batch(model)
     model(**inputs, labels=inputs["input_ids"]).loss.backward()
     assert all(p.grad is not None for p in model.model.vision_tower.parameters())
+
+
+@pytest.mark.parametrize("checkpointing", [None, True, False])
+def test_a_tower_unfrozen_by_hand_gets_the_gradients_of_one_born_trainable(
+    checkpointing: bool | None,
+) -> None:
+    born, unfrozen = (tiny_model(train_vision_tower=born).train() for born in (True, False))
+    unfrozen.model.vision_tower.requires_grad_(True)
+    gradients = []
+    for model in (born, unfrozen):
+        without_dropout(model)
+        if checkpointing is not None and model is unfrozen:  # the argument: use_reentrant
+            model.gradient_checkpointing_enable({"use_reentrant": checkpointing})
+        inputs = batch(model)
+        torch.manual_seed(0)
+        model(**inputs, labels=inputs["input_ids"], use_cache=False).loss.backward()
+        gradients.append({n: p.grad for n, p in model.model.vision_tower.named_parameters()})
+    for name, expected in gradients[0].items():
+        assert torch.allclose(gradients[1][name], expected, atol=1e-5), name
+
+
+def test_adapters_on_the_tower_train_and_its_own_weights_stay() -> None:
+    peft = pytest.importorskip("peft")
+    model = tiny_model()
+    target = r".*vision_tower.*\.(qkv|projection)"
+    wrapped = peft.get_peft_model(model, peft.LoraConfig(r=2, target_modules=target)).train()
+    inputs = batch(model)
+    wrapped(**inputs, labels=inputs["input_ids"]).loss.backward()
+    inside = dict(model.model.vision_tower.named_parameters())
+    adapters = {name: p for name, p in inside.items() if "lora_B" in name}
+    assert adapters
+    assert all(p.grad is not None and p.grad.abs().max() > 0 for p in adapters.values())
+    assert all(p.grad is None for name, p in inside.items() if "lora_" not in name)
 
 
 def test_labels_at_placeholders_are_ignored_and_the_loss_is_the_token_mean() -> None:
