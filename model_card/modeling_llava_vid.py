@@ -177,6 +177,10 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         """Adds 0 * (a dummy frame's tokens): in distributed training a rank without pictures must
         still run every module, or gradient exchange hangs or complains."""
         features = embeds.new_zeros((1, self.config.num_patches, self.config.vision_width))
+        size = getattr(self.config.vision_config, "image_size", None)
+        if self.tower_learns() and size is not None:
+            sides = size if isinstance(size, (list, tuple)) else (size, size)
+            features = self.encode_frames(embeds.new_zeros((1, 3, *sides)))
         ids = torch.zeros((1, 1), dtype=torch.long, device=embeds.device)
         tokens = self.get_image_features(None, ids, torch.ones_like(ids), image_features=features)
         return embeds + 0 * tokens.pooler_output[0].sum()

@@ -323,21 +323,24 @@ def test_a_device_map_places_the_parts(tmp_path: Path) -> None:
     assert {"InstructBlipEncoderLayer", "LlamaDecoderLayer"} & set(model._no_split_modules)
 
 
-def test_a_text_only_batch_trains_every_part_in_distributed_runs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tower", [False, True])
+def test_a_text_only_batch_trains_every_part_in_distributed_runs(
+    tmp_path: Path, tower: bool
+) -> None:
     """Ranks without pictures must still touch every parameter, with a gradient of zero."""
     distributed = torch.distributed
     distributed.init_process_group(
         "gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1
     )
     try:
-        model = tiny_model().train()
+        model = tiny_model(train_vision_tower=tower).train()
         ids = torch.tensor([[5, 6, 7, 8]])
         alone = model(input_ids=ids, labels=ids).loss
         alone.backward()
     finally:
         distributed.destroy_process_group()
     for name, parameter in model.named_parameters():
-        if not name.startswith("model.vision_tower"):
+        if tower or not name.startswith("model.vision_tower"):
             assert parameter.grad is not None, name
     assert (model.model.mm_projector[0].weight.grad == 0).all()
     assert torch.allclose(alone, tiny_model()(input_ids=ids, labels=ids).loss, atol=1e-5)
