@@ -16,6 +16,7 @@ QFORMER_MAX_LENGTH = 256
 OPTIONS = (
     *("padding", "padding_side", "pad_to_multiple_of", "max_length", "truncation"),
     *("video_fps", "max_frames", "allow_urls", "images", "videos", "joinable"),
+    *("add_special_tokens", "return_mm_token_type_ids", "return_text_replacement_offsets"),
 )
 NESTED_OPTIONS = ("common_kwargs", "text_kwargs", "images_kwargs", "videos_kwargs")
 

@@ -38,6 +38,15 @@ def video_list(items: Any) -> list[Any] | None:
     return list(items)
 
 
+def _one_line(name: str) -> str:
+    """A path as it is; a text that is none shortened, without line breaks."""
+    return (
+        name
+        if len(name) <= 200 and name.isprintable()
+        else f"{name[:40]!r}…, {len(name)} characters"
+    )
+
+
 @dataclass
 class MediaPool:
     """Loads and keeps media. spare: items for placeholders without payload, per kind (None = no
@@ -126,7 +135,7 @@ class MediaPool:
         key = (kind, str(source)) if by_name else (kind, id(source))
         if key not in self._known:
             store = self.images if kind == "image" else self.videos
-            name = str(source)[:200] if by_name else type(source).__name__
+            name = _one_line(str(source)) if by_name else type(source).__name__
             try:
                 loaded = self._load(kind, source)
             except ValueError as error:

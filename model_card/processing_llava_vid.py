@@ -19,18 +19,19 @@ from .batch_llava_vid import (
     text_columns,
 )
 from .configuration_llava_vid import content_tokens_per_frame
+from .engines_llava_vid import EngineMethods, for_engines
 from .join_llava_vid import joined
 from .media_llava_vid import checked_sampling, pillow_processor
 from .media_pool_llava_vid import MediaPool, flat_list, payload, video_list
 from .subtitles_llava_vid import with_subtitles
-from .text_llava_vid import Piece, Template, conversation_list, media_blocks
+from .text_llava_vid import Piece, Template, conversation_list, media_blocks, text_list
 from .tokenizers_llava_vid import check_tokenizers, mark_tokenizer_folder, placeholder_id
 
 ASPECT_RATIOS = ("pad", "square")
 PROMPT_NEWLINES = ("keep", "delete", "reference")
 
 
-class LlavaVidProcessor(ProcessorMixin):
+class LlavaVidProcessor(EngineMethods, ProcessorMixin):
     """Image processor + language tokenizer + Q-Former tokenizer.
 
     compress_type, num_patches: as in the model's config; they fix how many placeholder tokens a
@@ -149,18 +150,17 @@ class LlavaVidProcessor(ProcessorMixin):
         real here: use `apply_chat_template` for text that users wrote. prompts: the Q-Former's
         text per placeholder, default: the user turn it stands in.
         """
-        if not isinstance(text, str) and not (
-            isinstance(text, (list, tuple)) and text and all(isinstance(t, str) for t in text)
-        ):
-            raise ValueError(f"text is {text!r}: expected a string or a list of strings")
+        texts = text_list(text)
         options, unknown = split_options({"images": images, "videos": videos, **kwargs})
-        if unknown:
+        if any(value is not None for value in unknown.values()):
             raise ValueError(f"options {sorted(unknown)} are unknown: expected some of {OPTIONS}")
         template, pool, rows = self._template(None), self._pool(options), []
         asked = flat_list(prompts)
-        for number, string in enumerate([text] if isinstance(text, str) else text):
+        for number, string in enumerate(texts):
             rows.append(self._raw_row(number, string, template, asked, pool, options))
-        return self._batch(rows, pool, False, return_tensors, options)
+        batch = self._batch(rows, pool, False, return_tensors, options)
+        engine = options.get("return_text_replacement_offsets")
+        return for_engines(self, texts, batch) if engine else batch
 
     # -- rows and the batch --------------------------------------------------------------------
 
@@ -239,7 +239,7 @@ class LlavaVidProcessor(ProcessorMixin):
             )
         row = self._coder(options).row(number, pieces, sources, prompts, pool)
         start = self.tokenizer("", add_special_tokens=True)["input_ids"][:1]
-        if row.ids[:1] != start:
+        if options.get("add_special_tokens", True) and row.ids[:1] != start:
             row.ids, row.answer = [*start, *row.ids], [0, *row.answer]
         return row
 
@@ -262,7 +262,10 @@ class LlavaVidProcessor(ProcessorMixin):
         texts = text_columns(
             rows, self.tokenizer, options, return_tensors is not None, with_answers
         )
-        joinable = bool(options.get("joinable"))
+        if options.get("return_mm_token_type_ids"):
+            texts["mm_token_type_ids"] = self.create_mm_token_type_ids(texts["input_ids"])
+        # Engines cut a batch into its items and join those of several requests.
+        joinable = bool(options.get("joinable") or options.get("return_text_replacement_offsets"))
         data: dict[str, Any] = {
             **pool.tensors(self.image_processor, joinable),
             **prompt_tensors(rows, self.qformer_tokenizer, joinable),

@@ -67,6 +67,11 @@ def joined_prompts(
 
     Raises ValueError where a collator lost some of them.
     """
+    if isinstance(ids, (list, tuple)):  # one line per item, as engines hold them
+        ids = torch.nn.utils.rnn.pad_sequence([line.flatten() for line in ids], batch_first=True)
+        if mask is not None:
+            lines = [line.flatten() for line in mask]
+            mask = torch.nn.utils.rnn.pad_sequence(lines, batch_first=True)
     ids = ids.flatten(0, -2)
     mask = torch.ones_like(ids) if mask is None else mask.flatten(0, -2)
     if layout is None or layout.numel() <= len(LAYOUT):

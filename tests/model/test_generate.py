@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoModel, AutoModelForImageTextToText, AutoProcessor, pipeline
+from transformers import (
+    AutoModel,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    DynamicCache,
+    StaticCache,
+    pipeline,
+)
 
 from model.fixtures import assembled_tiny
 
@@ -222,6 +229,48 @@ def test_multi_turn_and_continued_answers(loaded: Any) -> None:
     text = processor.tokenizer.decode(prefix["input_ids"][0])
     assert text.endswith("<|im_start|>assistant\nIt is")
     assert len(generated(model, prefix)[0]) == STEPS
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "static"])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_second_turn_with_new_media_goes_on_from_the_cache(
+    loaded: Any, kind: str, rows: int
+) -> None:
+    model, processor = loaded
+    new = {"type": "image", "image": picture(21)}
+    film = {"type": "video", "video": [picture(30), picture(31)]}
+    firsts = [user("What is this?", {"type": "image", "image": picture(i)}) for i in range(rows)]
+    inputs = batch_of(processor, firsts)
+    text = model.config.text_config
+    cache = StaticCache(text, max_cache_len=128) if kind == "static" else DynamicCache(config=text)
+    with torch.no_grad():
+        model(**inputs, past_key_values=cache)
+    answer = [{"role": "assistant", "content": [{"type": "text", "text": "It is"}]}]
+    chats = [[*chat, *answer, *user("And these two?", new, film)] for chat in firsts]
+    whole = batch_of(processor, chats)
+    start = inputs["input_ids"].shape[1]
+    assert torch.equal(whole["input_ids"][:, :start], inputs["input_ids"])
+    options = {"max_new_tokens": STEPS, "min_new_tokens": STEPS, "do_sample": False}
+    uncached = model.generate(**whole, **options)
+    assert torch.equal(model.generate(**whole, **options, past_key_values=cache), uncached)
+
+
+def test_new_media_alone_go_on_from_a_cache_too(loaded: Any) -> None:
+    model, processor = loaded
+    chat = user("What is this?", {"type": "image", "image": picture(1)})
+    inputs = batch_of(processor, chat)
+    cache = DynamicCache(config=model.config.text_config)
+    with torch.no_grad():
+        model(**inputs, past_key_values=cache)
+    second = user("And this?", {"type": "image", "image": picture(2)})
+    answer = [{"role": "assistant", "content": [{"type": "text", "text": "It is"}]}]
+    whole = batch_of(processor, [*chat, *answer, *second])
+    alone = batch_of(processor, second)
+    alone = {k: v for k, v in alone.items() if k not in ("input_ids", "attention_mask")}
+    options = {"max_new_tokens": STEPS, "min_new_tokens": STEPS, "do_sample": False}
+    text = {k: whole[k] for k in ("input_ids", "attention_mask")}
+    tokens = model.generate(**text, **alone, **options, past_key_values=cache)
+    assert torch.equal(tokens, model.generate(**whole, **options))
 
 
 def test_pipeline_answers_chats_and_plain_prompts(loaded: Any, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """The processor: text that stays text, media from every source, masks, budgets, errors."""
 
+import base64
 import io
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -225,7 +226,7 @@ def test_images_come_from_every_source(processor: Any, tmp_path: Path) -> None:
         {"image": io.BytesIO(data)},
         {"image": {"bytes": data, "path": None}},
         {"image": {"bytes": None, "path": str(tmp_path / "a.png")}},
-        {"base64": __import__("base64").b64encode(data).decode()},
+        {"base64": base64.b64encode(data).decode()},
         {"image": array},
         {"image": torch.from_numpy(array.copy()).permute(2, 0, 1)},
     ]
@@ -412,6 +413,40 @@ def test_bad_media_are_named_with_row_and_remedy(processor: Any, tmp_path: Path)
     assert "uint8" in error(processor, {**IMAGE, "image": np.zeros((8, 8, 3), np.float32)})
     assert "uint8" in error(processor, {**VIDEO, "video": np.zeros((2, 8, 8, 3), np.float64)})
     assert "expected a path" in error(processor, {**VIDEO, "video": 5})
+
+
+def test_open_containers_and_decoded_frames_are_videos_too(processor: Any, tmp_path: Path) -> None:
+    (tmp_path / "film.mp4").write_bytes(video_bytes(20, fps=4))
+    for options in ({}, {"max_frames": 2}):
+        film = tmp_path / "film.mp4"
+        expected = run(processor, [user({**VIDEO, "video": film})], **options)
+        with av.open(str(film)) as container:
+            for _ in range(2):  # also where it was read before
+                batch = run(processor, [user({**VIDEO, "video": container})], **options)
+                assert torch.equal(batch["pixel_values_videos"], expected["pixel_values_videos"])
+    with av.open(str(tmp_path / "film.mp4")) as container:
+        frames = list(container.decode(video=0))[::4]
+    batch = run(processor, [user({**VIDEO, "video": frames})])
+    whole = run(processor, [user({**VIDEO, "video": tmp_path / "film.mp4"})])
+    assert torch.equal(batch["pixel_values_videos"], whole["pixel_values_videos"])
+    assert run(processor, [user({**IMAGE, "image": frames[0]})])["pixel_values"].shape[0] == 1
+    with av.open(str(tmp_path / "new.mp4"), "w") as container:
+        container.add_stream("mpeg4", rate=4)
+        assert "PyAV container opened for reading" in error(
+            processor, {**VIDEO, "video": container}
+        )
+    assert "list of frames" in error(processor, {**VIDEO, "video": frames[0]})
+
+
+@pytest.mark.parametrize("kind", ["image", "video"])
+@pytest.mark.parametrize("size", [30, 300, 100_000])
+def test_bare_base64_is_told_in_one_line(processor: Any, kind: str, size: int) -> None:
+    text = base64.encodebytes(bytes(range(256)) * 400).decode()[:size]  # with its line breaks
+    told = error(processor, {"type": kind, kind: text})
+    assert "row 1" in told
+    assert "base64" in told
+    assert len(told.splitlines()) == 1
+    assert len(told) < 400
 
 
 def test_a_file_that_ends_early_is_not_shortened_in_silence(processor: Any, tmp_path: Path) -> None:
