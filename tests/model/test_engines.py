@@ -3,30 +3,18 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from transformers import AutoModelForMultimodalLM, AutoProcessor, pipeline
 from transformers.pipelines import any_to_any
 
-from model.fixtures import assembled_tiny
+from model.conversations import picture
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return assembled_tiny(tmp_path_factory.mktemp("tiny"))
-
-
-@pytest.fixture(scope="module")
-def loaded(folder: Path) -> tuple[Any, Any]:
-    model = AutoModelForMultimodalLM.from_pretrained(folder, trust_remote_code=True)
-    return model.eval(), AutoProcessor.from_pretrained(folder, trust_remote_code=True)
-
-
-def picture(seed: int) -> Image.Image:
-    pixels = np.random.default_rng(seed).integers(0, 255, (60, 80, 3), dtype=np.uint8)
-    return Image.fromarray(pixels)
+def loaded(tiny_folder: Path) -> tuple[Any, Any]:
+    model = AutoModelForMultimodalLM.from_pretrained(tiny_folder, trust_remote_code=True)
+    return model.eval(), AutoProcessor.from_pretrained(tiny_folder, trust_remote_code=True)
 
 
 def test_token_counts_equal_what_the_processor_writes(loaded: tuple[Any, Any]) -> None:
@@ -116,12 +104,12 @@ def test_sglangs_call(loaded: tuple[Any, Any]) -> None:
 
 
 def test_any_to_any_takes_pictures_and_videos(
-    folder: Path, loaded: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
+    tiny_folder: Path, loaded: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The pipeline insists on torchvision, which is not everywhere, and uses nothing of it here."""
     monkeypatch.setattr(any_to_any, "requires_backends", lambda *_: None)
     model, processor = loaded
-    pipe = pipeline("any-to-any", model=str(folder), trust_remote_code=True)
+    pipe = pipeline("any-to-any", model=str(tiny_folder), trust_remote_code=True)
     assert type(pipe.model).__name__ == "LlavaVidForConditionalGeneration"
     options = {"generate_kwargs": {"max_new_tokens": 5, "do_sample": False}}
     options |= {"return_full_text": False, "generation_mode": "text"}

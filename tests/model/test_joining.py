@@ -1,11 +1,10 @@
 """Rows that were processed alone, joined by others: pipelines, collators, `processor.pad`."""
 
+from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from torch.utils.data import DataLoader
 from transformers import (
     AutoModelForImageTextToText,
@@ -14,26 +13,20 @@ from transformers import (
     pipeline,
 )
 
-from model.fixtures import assembled_tiny
+from model.conversations import picture
+from model.conversations import user as message
 
 GREEDY = {"max_new_tokens": 6, "do_sample": False}
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any]:
-    folder = assembled_tiny(tmp_path_factory.mktemp("tiny"))
-    model = AutoModelForImageTextToText.from_pretrained(folder, trust_remote_code=True)
-    return model.eval(), AutoProcessor.from_pretrained(folder, trust_remote_code=True)
-
-
-def picture(seed: int) -> Image.Image:
-    pixels = np.random.default_rng(seed).integers(0, 255, (60, 80, 3), dtype=np.uint8)
-    return Image.fromarray(pixels)
+def loaded(tiny_folder: Path) -> tuple[Any, Any]:
+    model = AutoModelForImageTextToText.from_pretrained(tiny_folder, trust_remote_code=True)
+    return model.eval(), AutoProcessor.from_pretrained(tiny_folder, trust_remote_code=True)
 
 
 def user(*content: Any) -> list[dict[str, Any]]:
-    blocks = [{"type": "text", "text": c} if isinstance(c, str) else c for c in content]
-    return [{"role": "user", "content": blocks}]
+    return [message(*content)]
 
 
 def image(seed: int) -> dict[str, Any]:
