@@ -18,7 +18,10 @@ ADAPTER = "mm_projector.bin"
 
 @dataclass(frozen=True)
 class Request:
-    """What to convert, from where. Paths left None are searched beside the source folder."""
+    """What to convert, from where. Paths left None are searched beside the source folder.
+
+    max_file_bytes: size of an output file, and of what is held in memory where types change.
+    """
 
     source: Path
     out: Path
@@ -28,6 +31,7 @@ class Request:
     vision_heads: int | None = None
     qformer_heads: int | None = None
     dtype: torch.dtype | None = None
+    max_file_bytes: int = 10**9
 
 
 def find_beside(source: Path, names: Iterable[str]) -> Path | None:

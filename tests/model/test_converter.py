@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from transformers import AutoConfig, AutoModel, AutoProcessor
 
 from model.fixtures import (
@@ -356,6 +357,24 @@ def test_memory_stays_below_a_shard_and_two_gigabytes(tmp_path: Path) -> None:
     status, peak = run.stdout.split()
     assert status == "0"
     assert int(peak) * 1024 < 2e9
+
+
+def test_output_files_keep_their_size_and_together_hold_everything(tmp_path: Path) -> None:
+    source, model = write_checkpoint(tmp_path)
+    out, limit = tmp_path / "out", 300_000
+    convert(request(source, out, max_file_bytes=limit))
+    weight_map = json.loads((out / "model.safetensors.index.json").read_text())["weight_map"]
+    assert sorted(set(weight_map.values())) == sorted(f.name for f in out.glob("*.safetensors"))
+    assert len(set(weight_map.values())) > SHARDS
+    for file in out.glob("*.safetensors"):
+        with safe_open(file, "pt") as opened:
+            tensors = [opened.get_tensor(name) for name in opened.keys()]  # noqa: SIM118
+            assert opened.metadata() == {"format": "pt"}
+        assert sum(t.numel() * 4 for t in tensors) <= limit or len(tensors) == 1
+    loaded = AutoModel.from_pretrained(out, trust_remote_code=True)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+    assert not list(out.glob("*.part"))
 
 
 def test_the_legacy_tokenizer_equals_sentencepiece(tmp_path: Path) -> None:
