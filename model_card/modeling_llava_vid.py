@@ -18,19 +18,23 @@ from transformers.generation.candidate_generator import (
 )
 from transformers.modeling_outputs import BaseModelOutputWithPast, ModelOutput
 from transformers.models.instructblip.modeling_instructblip import InstructBlipQFormerModel
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs
+from transformers.utils.generic import can_return_tuple
 from transformers.utils.import_utils import torch_compilable_check
 
 from .configuration_llava_vid import LlavaVidConfig
 from .slots_llava_vid import last_tokens, mismatch, row_totals, rows_of
 from .tower_llava_vid import build_vision_tower
-from .visual_llava_vid import SOURCES, LlavaVidFeaturesOutput, VisualTokens
+from .visual_llava_vid import (
+    SOURCES,
+    VISION_INPUTS,
+    LlavaVidFeaturesOutput,
+    LlavaVidKwargs,
+    VisualTokens,
+)
 
 MEDIA_INPUTS = (*SOURCES["image"], *SOURCES["video"])
-VISION_INPUTS = (
-    *MEDIA_INPUTS,
-    *("video_num_frames", "image_slots", "video_slots", "media_layout"),
-    *("qformer_input_ids", "qformer_attention_mask"),
-)
 
 
 @dataclass
@@ -185,6 +189,7 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         tokens = self.get_image_features(None, ids, torch.ones_like(ids), image_features=features)
         return embeds + 0 * tokens.pooler_output[0].sum()
 
+    @can_return_tuple
     def forward(
         self,
         input_ids: torch.LongTensor | None = None,
@@ -193,13 +198,13 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         past_key_values: Cache | None = None,
         inputs_embeds: torch.FloatTensor | None = None,
         mm_encoder_outputs: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> LlavaVidModelOutputWithPast:
+        **kwargs: Unpack[LlavaVidKwargs],
+    ) -> tuple[Any, ...] | LlavaVidModelOutputWithPast:
         """Hidden states [B, T, H]. Exactly one of input_ids and inputs_embeds; the vision inputs
         are those of `get_image_features` and `get_video_features`."""
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give exactly one of input_ids and inputs_embeds")
-        vision = {name: kwargs.pop(name, None) for name in VISION_INPUTS}
+        vision = {name: kwargs.pop(name, None) for name in VISION_INPUTS}  # type: ignore[misc]
         merged: dict[str, Any] = {}
         if inputs_embeds is None:
             inputs_embeds, merged = self.embed_inputs(input_ids, mm_encoder_outputs, **vision)
@@ -268,6 +273,7 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
         """Merged embeddings [B, T, H] for `generate(inputs_embeds=…)`."""
         return self.model.embed_inputs(input_ids, **vision)[0]
 
+    @can_return_tuple
     def forward(
         self,
         input_ids: torch.LongTensor | None = None,
@@ -288,13 +294,21 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
         media_layout: torch.Tensor | None = None,
         qformer_input_ids: torch.Tensor | None = None,
         qformer_attention_mask: torch.Tensor | None = None,
-        return_dict: bool | None = None,
-        **kwargs: Any,
-    ) -> LlavaVidCausalLMOutputWithPast | tuple[Any, ...]:
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple[Any, ...] | LlavaVidCausalLMOutputWithPast:
         """Logits [B, T, vocab]; with labels [B, T] (-100 = ignored) also the mean token loss."""
-        vision = (pixel_values, image_features, pixel_values_videos, video_features)
-        layout = (video_num_frames, image_slots, video_slots, media_layout)
-        prompts = (qformer_input_ids, qformer_attention_mask)
+        vision = {
+            "pixel_values": pixel_values,
+            "image_features": image_features,
+            "pixel_values_videos": pixel_values_videos,
+            "video_features": video_features,
+            "video_num_frames": video_num_frames,
+            "image_slots": image_slots,
+            "video_slots": video_slots,
+            "media_layout": media_layout,
+            "qformer_input_ids": qformer_input_ids,
+            "qformer_attention_mask": qformer_attention_mask,
+        }
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -302,15 +316,13 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
             past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
             mm_encoder_outputs=mm_encoder_outputs,
-            **dict(zip(VISION_INPUTS, (*vision, *layout, *prompts), strict=True)),
-            **kwargs,
+            **{**kwargs, **vision, "return_dict": True},
         )
         keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits = self.lm_head(outputs.last_hidden_state[:, keep])
         loss = None if labels is None else self._loss(logits, labels, **kwargs)
         shared = {k: v for k, v in outputs.items() if k != "last_hidden_state"}
-        result = LlavaVidCausalLMOutputWithPast(loss=loss, logits=logits, **shared)
-        return result.to_tuple() if return_dict is False else result
+        return LlavaVidCausalLMOutputWithPast(loss=loss, logits=logits, **shared)
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         config = self.config

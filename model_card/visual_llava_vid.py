@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs
+from transformers.utils.generic import can_return_tuple
 
 from .configuration_llava_vid import LlavaVidConfig, pooling_kernel
 from .slots_llava_vid import Slot, batch_slots, joined_prompts, media_lengths, resolve_slots
@@ -18,6 +21,31 @@ SOURCES = {
     "image": ("pixel_values", "image_features"),
     "video": ("pixel_values_videos", "video_features"),
 }
+
+
+class LlavaVidKwargs(TransformersKwargs, total=False):  # type: ignore[call-arg]
+    """What `LlavaVidModel.forward` takes besides its text; see `LlavaVidModel.get_*_features`.
+
+    mm_encoder_outputs aside, each kind comes as pixels or as features of `encode_frames`.
+    """
+
+    pixel_values: torch.Tensor | None
+    image_features: torch.Tensor | None
+    pixel_values_videos: torch.Tensor | None
+    video_features: torch.Tensor | None
+    video_num_frames: torch.Tensor | None
+    image_slots: torch.Tensor | None
+    video_slots: torch.Tensor | None
+    media_layout: torch.Tensor | None
+    qformer_input_ids: torch.Tensor | None
+    qformer_attention_mask: torch.Tensor | None
+
+
+VISION_INPUTS = tuple(
+    name
+    for name in LlavaVidKwargs.__annotations__
+    if name not in TransformersKwargs.__annotations__
+)
 
 
 @dataclass
@@ -190,6 +218,7 @@ class VisualTokens:
             rows=tuple(slot.row for slot in slots) if rows_known else None,
         )
 
+    @can_return_tuple
     def get_image_features(
         self,
         pixel_values: torch.Tensor | None = None,
@@ -198,8 +227,8 @@ class VisualTokens:
         image_slots: torch.Tensor | None = None,
         image_features: torch.Tensor | None = None,
         media_layout: torch.Tensor | None = None,
-        **kwargs: Any,
-    ) -> LlavaVidFeaturesOutput:
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple[Any, ...] | LlavaVidFeaturesOutput:
         """Visual tokens of images: `pooler_output` holds [1 + n, H] per slot.
 
         pixel_values [images, 3, H, W] (or image_features from `encode_frames`); prompts
@@ -214,6 +243,7 @@ class VisualTokens:
         slots = resolve_slots(given, len(features), len(prompts[0]), "image")
         return self._slot_tokens(features, [1] * len(features), slots, prompts, given is not None)
 
+    @can_return_tuple
     def get_video_features(
         self,
         pixel_values_videos: torch.Tensor | None = None,
@@ -223,8 +253,8 @@ class VisualTokens:
         video_slots: torch.Tensor | None = None,
         video_features: torch.Tensor | None = None,
         media_layout: torch.Tensor | None = None,
-        **kwargs: Any,
-    ) -> LlavaVidFeaturesOutput:
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple[Any, ...] | LlavaVidFeaturesOutput:
         """Visual tokens of videos: `pooler_output` holds [frames * (1 + n), H] per slot.
 
         pixel_values_videos: the frames of all videos [sum frames, 3, H, W] with video_num_frames
@@ -258,8 +288,8 @@ class VisualTokens:
                 raise ValueError(
                     f"mm_encoder_outputs holds {kind} tokens and {SOURCES[kind]} came too: give one"
                 )
-            outputs[kind] = getter(**vision)
+            outputs[kind] = getter(**vision, return_dict=True)
         return outputs
 
 
-__all__ = ["SOURCES", "LlavaVidFeaturesOutput", "VisualTokens"]
+__all__ = ["SOURCES", "VISION_INPUTS", "LlavaVidFeaturesOutput", "LlavaVidKwargs", "VisualTokens"]

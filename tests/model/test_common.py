@@ -157,6 +157,11 @@ def test_tuple_output_hidden_states_and_attentions() -> None:
     assert [t.shape for t in out.video_hidden_states] == [(4, 96)]
     plain = model(**inputs, return_dict=False)
     assert same(plain[0], out.logits)
+    with torch.no_grad():
+        seen = model.get_image_features(**inputs, return_dict=False)
+    assert isinstance(seen, tuple)
+    model.config.return_dict = False  # as for tracing: inside, names are still there
+    assert same(model(**inputs)[0], out.logits)
 
 
 def test_inputs_embeds_equal_input_ids() -> None:

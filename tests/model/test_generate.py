@@ -327,14 +327,34 @@ def test_lora_trains_merges_and_loads_back(folder: Path, tmp_path: Path) -> None
         assert (again(**inputs).logits - trained).abs().max() < 1e-4
 
 
-@pytest.mark.slow
-def test_the_decode_step_compiles_to_the_same_tokens(loaded: Any) -> None:
-    model, _ = loaded
-    ids = torch.tensor([[5]])
+def test_decoding_and_prefill_compile_as_one_graph(loaded: Any) -> None:
+    """What `_can_compile_fullgraph` claims. `generate` encodes media in front of the compiled code;
+    nothing in there may wait for the device: a graph break would be an error here."""
+    model, processor = loaded
+    inputs = batch_of(processor, conversations())
+    text = {k: inputs[k] for k in ("input_ids", "attention_mask")}
     with torch.no_grad():
-        plain = model(input_ids=ids).logits
-        compiled = torch.compile(model.forward, backend="eager", fullgraph=True)(input_ids=ids)
-    assert (compiled.logits - plain).abs().max() < 1e-5
+        made = model.model.encode_media(**{k: v for k, v in inputs.items() if k not in text})
+        compiled = torch.compile(model.forward, backend="eager", fullgraph=True)
+        for given in (
+            {"input_ids": torch.tensor([[5]])},
+            {**text, "mm_encoder_outputs": made},
+        ):
+            expected = model(**given).logits
+            assert (compiled(**given).logits - expected).abs().max() < 1e-5
+
+
+def test_pixels_without_slots_compile_as_one_graph(loaded: Any) -> None:
+    """Slots are read on the host: a batch with them is encoded outside (see above)."""
+    model, processor = loaded
+    for block in ({"type": "image", "image": picture(1)},
+                  {"type": "video", "video": [picture(2), picture(3)]}):  # fmt: skip
+        inputs = batch_of(processor, user("What is this?", block))
+        inputs = {k: v for k, v in inputs.items() if "slots" not in k and k != "media_layout"}
+        with torch.no_grad():
+            expected = model(**inputs).logits
+            compiled = torch.compile(model.forward, backend="eager", fullgraph=True)
+            assert (compiled(**inputs).logits - expected).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("kind", ["image", "video"])
