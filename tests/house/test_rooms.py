@@ -43,18 +43,47 @@ def test_no_file_shadows_a_library(room: str):
     assert not stems & taken, f"{room}/ shadows {sorted(stems & taken)}"
 
 
-def test_model_card_is_flat_and_imports_its_siblings_relatively():
+MODEL_CARD = ROOT / "model_card"
+
+
+def relative_imports(path: Path) -> set[str]:
+    """Modules that a file imports as `from .name import …`; any deeper form stays as written."""
+    tree = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    nodes = [node for node in tree if isinstance(node, ast.ImportFrom) and node.level]
+    return {"." * (node.level - 1) + str(node.module) for node in nodes}
+
+
+def test_what_is_uploaded_of_model_card_is_flat():
     # the Hub's remote-code copier follows `from .name import Thing` and nothing else
-    folder = ROOT / "model_card"
-    siblings = {path.stem for path in folder.glob("*.py")}
-    assert [path for path in folder.rglob("*.py") if path.parent != folder] == []
-    for path in folder.glob("*.py"):
-        if path.stem.endswith("_llava_vid"):
-            assert not absolute_imports(path) & siblings, path.name
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.level:
-                assert node.level == 1, path.name
-                assert node.module in siblings, f"{path.name}: from .{node.module}"
+    uploaded = {path.stem: path for path in MODEL_CARD.glob("*_llava_vid.py")}
+    commands = {path.stem for path in MODEL_CARD.glob("*.py")} - set(uploaded)
+    assert commands == {"assemble", "convert_llama_vid"}
+    siblings = {path.stem for path in MODEL_CARD.rglob("*.py")} | {"assembling", "converting"}
+    for path in uploaded.values():
+        assert not absolute_imports(path) & siblings, path.name
+        assert relative_imports(path) <= set(uploaded), path.name
+        words = path.read_text(encoding="utf-8")
+        assert "assembling" not in words, path.name
+        assert "converting" not in words, path.name
+
+
+def test_the_processor_and_the_model_carry_every_uploaded_file():
+    reached, waiting = set(), ["modeling_llava_vid", "processing_llava_vid"]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += relative_imports(MODEL_CARD / f"{name}.py")
+    assert reached == {path.stem for path in MODEL_CARD.glob("*_llava_vid.py")}
+
+
+def test_converting_may_use_assembling_and_never_back():
+    for path in (MODEL_CARD / "assembling").glob("*.py"):
+        assert "converting" not in absolute_imports(path), path.name
+    for folder in ("assembling", "converting"):
+        text = (MODEL_CARD / folder / "__init__.py").read_text(encoding="utf-8")
+        assert len(ast.parse(text).body) == 1, folder
+        assert ast.get_docstring(ast.parse(text)), folder
 
 
 def test_a_benchmark_measures_one_room():

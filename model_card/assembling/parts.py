@@ -7,17 +7,15 @@ from typing import Any
 
 import torch
 from tokenizers import AddedToken
-from transformers import GenerationConfig
+from transformers import BertConfig, GenerationConfig, InstructBlipQFormerConfig
+from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
 try:  # Pillow resizes exactly as the reference did; the other backend needs torchvision
     from transformers import CLIPImageProcessorPil as CLIPImageProcessor
 except ImportError:
     from transformers import CLIPImageProcessor
 
-from .configuration_llava_vid import LlavaVidConfig
-from .modeling_llava_vid import LlavaVidForConditionalGeneration
-from .processing_llava_vid import LlavaVidProcessor
-
+MODEL_CARD = Path(__file__).resolve().parents[1]
 IMAGE_TOKEN, VIDEO_TOKEN = "<image>", "<video>"
 SEED = 0
 
@@ -42,6 +40,12 @@ class Parts:
     states: dict[str, dict[str, torch.Tensor]] = field(default_factory=dict)
 
 
+def model_code(name: str) -> Any:
+    """A class of the model's own code, as "file.Class", the way Auto classes load it: what is made
+    here and what `from_pretrained` gives are then of one class."""
+    return get_class_from_dynamic_module(name, str(MODEL_CARD))
+
+
 def add_placeholders(tokenizer: Any) -> None:
     """Teaches the tokenizer `<image>` and `<video>`; the embedding table stays as it is."""
     added = [AddedToken(t, special=True, normalized=False) for t in (IMAGE_TOKEN, VIDEO_TOKEN)]
@@ -55,16 +59,49 @@ def clip_image_processor(size: int, **fields: Any) -> Any:
     )
 
 
-def template_for(tokenizer: Any, folder: Path) -> str:
+def template_for(tokenizer: Any) -> str:
     """The ChatML template for tokenizers that know its marks, else vicuna_v1."""
     chatml = "<|im_start|>" in tokenizer.get_vocab()
     name = "chat_template_chatml.jinja" if chatml else "chat_template.jinja"
-    return (folder / name).read_text(encoding="utf-8")
+    return (MODEL_CARD / name).read_text(encoding="utf-8")
+
+
+def bert_text_state(source: dict[str, torch.Tensor], layers: int) -> dict[str, torch.Tensor]:
+    """The text side of a Q-Former (embeddings, self-attention, text FFN) from BERT tensors.
+
+    A Q-Former has no token types: row 0 of that table is added to every position.
+    """
+    source = {name.removeprefix("bert."): tensor for name, tensor in source.items()}
+    positions = source["embeddings.position_embeddings.weight"]
+    state = {
+        "embeddings.word_embeddings.weight": source["embeddings.word_embeddings.weight"],
+        "embeddings.position_embeddings.weight": positions
+        + source["embeddings.token_type_embeddings.weight"][0],
+        "embeddings.layernorm.weight": source["embeddings.LayerNorm.weight"],
+        "embeddings.layernorm.bias": source["embeddings.LayerNorm.bias"],
+    }
+    for name, tensor in source.items():
+        if name.startswith("encoder.layer.") and int(name.split(".")[2]) < layers:
+            state[name.replace("attention.self.", "attention.attention.")] = tensor
+    return state
+
+
+def qformer_config_like(bert: BertConfig, layers: int, encoder_width: int) -> Any:
+    """A Q-Former whose text side can take the weights of `bert`."""
+    return InstructBlipQFormerConfig(
+        vocab_size=bert.vocab_size,
+        hidden_size=bert.hidden_size,
+        num_hidden_layers=layers,
+        num_attention_heads=bert.num_attention_heads,
+        intermediate_size=bert.intermediate_size,
+        max_position_embeddings=bert.max_position_embeddings,
+        encoder_hidden_size=encoder_width,
+    )
 
 
 def build_model(parts: Parts) -> Any:
     """The model in float32: random weights from the fixed seed, then every given state."""
-    config = LlavaVidConfig(
+    config = model_code("configuration_llava_vid.LlavaVidConfig")(
         vision_config=parts.vision_config,
         qformer_config=parts.qformer_config,
         text_config=parts.text_config,
@@ -73,7 +110,7 @@ def build_model(parts: Parts) -> Any:
         **parts.config,
     )
     torch.manual_seed(SEED)
-    model = LlavaVidForConditionalGeneration(config)
+    model = model_code("modeling_llava_vid.LlavaVidForConditionalGeneration")(config)
     for name, state in parts.states.items():
         owner = model if name == "lm_head" else model.model
         if name == "vlm_att_query":
@@ -107,7 +144,7 @@ def build_processor(parts: Parts, config: Any) -> Any:
         "max_length": context_length(config.text_config),
         **parts.processor,
     }
-    return LlavaVidProcessor(
+    return model_code("processing_llava_vid.LlavaVidProcessor")(
         image_processor=parts.image_processor,
         tokenizer=parts.tokenizer,
         qformer_tokenizer=parts.qformer_tokenizer,
@@ -116,7 +153,7 @@ def build_processor(parts: Parts, config: Any) -> Any:
     )
 
 
-def save_folder(parts: Parts, out: Path, source: Path) -> None:
+def save_folder(parts: Parts, out: Path) -> None:
     """Writes weights, processor, code and requirements to `out`."""
     model = build_model(parts)
     tokenizer = parts.tokenizer
@@ -127,14 +164,18 @@ def save_folder(parts: Parts, out: Path, source: Path) -> None:
     )
     model.save_pretrained(out)
     build_processor(parts, model.config).save_pretrained(out)
-    shutil.copyfile(source / "requirements.txt", out / "requirements.txt")
+    shutil.copyfile(MODEL_CARD / "requirements.txt", out / "requirements.txt")
 
 
 __all__ = [
+    "MODEL_CARD",
     "Parts",
     "add_placeholders",
+    "bert_text_state",
     "build_processor",
     "clip_image_processor",
+    "model_code",
+    "qformer_config_like",
     "save_folder",
     "template_for",
 ]

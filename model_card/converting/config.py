@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from assembling.parts import model_code
 from transformers import InstructBlipQFormerConfig, InstructBlipVisionConfig, LlamaConfig
 
-from .checkpoint_names import BERT, VISION
-from .configuration_llava_vid import LlavaVidConfig
+from .names import BERT, VISION
 
 # Heads cannot be read off the weights; these are the widths of the released parts.
 VISION_HEADS = {1408: 16}
@@ -115,12 +115,12 @@ def llava_vid_config(
     shapes: Shapes,
     vision_heads: int | None = None,
     qformer_heads: int | None = None,
-) -> LlavaVidConfig:
+) -> Any:
     """The whole configuration; `compress_type` null (image-only models) becomes `none`."""
     check_variant(source)
     shapes = _Known(shapes)
     fallback = int(source["num_attention_heads"])
-    return LlavaVidConfig(
+    return model_code("configuration_llava_vid.LlavaVidConfig")(
         vision_config=vision_config(shapes, vision_heads, fallback),
         qformer_config=qformer_config(shapes, qformer_heads, fallback),
         text_config=language_config(source),

@@ -4,12 +4,18 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from assembling.legacy_tokenizer import legacy_llama_tokenizer
+from assembling.parts import (
+    MODEL_CARD,
+    Parts,
+    add_placeholders,
+    build_processor,
+    clip_image_processor,
+)
 from transformers import AutoTokenizer
 
-from .assembly import Parts, add_placeholders, build_processor, clip_image_processor
-from .checkpoint_config import read_json
-from .conversion_sources import Request, find_beside
-from .legacy_tokenizer import legacy_llama_tokenizer
+from .config import read_json
+from .sources import Request, find_beside
 
 BERT_WORDS = 30522
 
@@ -31,7 +37,7 @@ def converted_processor(request: Request, source: dict[str, Any], config: Any) -
         image_processor=clip_image_processor(config.vision_config.image_size),
         tokenizer=tokenizer,
         qformer_tokenizer=bert_tokenizer(request, config.qformer_config.vocab_size),
-        chat_template=(request.code / "chat_template.jinja").read_text("utf-8"),
+        chat_template=(MODEL_CARD / "chat_template.jinja").read_text("utf-8"),
         processor={
             "image_aspect_ratio": "pad" if source.get("image_aspect_ratio") == "pad" else "square",
             "qformer_newlines": "reference",

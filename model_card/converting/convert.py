@@ -1,6 +1,7 @@
 """A released LLaMA-VID folder to a LlavaVid folder, shard by shard."""
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,17 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from assembling.parts import MODEL_CARD, model_code
+from safetensors.torch import save_file
 from tqdm import tqdm
 from transformers import GenerationConfig
 from transformers.dynamic_module_utils import custom_object_save
 
-from .checkpoint_config import llava_vid_config, read_json
-from .checkpoint_files import Source, first_line, open_shard, write_safetensors
-from .checkpoint_names import place, qkv_bias
-from .conversion_processor import bert_heads, converted_processor
-from .conversion_sources import Request, read_source, source_tensors
-from .modeling_llava_vid import LlavaVidForConditionalGeneration
+from .config import llava_vid_config, read_json
+from .files import Source, first_line, open_shard
+from .names import place, qkv_bias
+from .processor import bert_heads, converted_processor
+from .sources import Request, read_source, source_tensors
 
+MODEL = "modeling_llava_vid.LlavaVidForConditionalGeneration"
 REPORT = "conversion_report.json"
 MODEL_FILES = ("config.json", "*.safetensors", "*.bin", "*.pth")
 
@@ -58,7 +61,7 @@ def make_plan(tensors: list[Source]) -> Plan:
 def check_targets(plan: Plan, config: Any) -> None:
     """Raises ValueError where a parameter gets no tensor, twice a tensor, or the wrong shape."""
     with torch.device("meta"):
-        expected = LlavaVidForConditionalGeneration(config).state_dict()
+        expected = model_code(MODEL)(config).state_dict()
     missing = sorted(set(expected) - set(plan.targets))
     unknown = sorted(set(plan.targets) - set(expected))
     if missing or unknown:
@@ -79,49 +82,68 @@ def _target_shape(sources: Mapping[str, Source]) -> tuple[int, ...]:
     return first.shape if "" in sources else (3 * first.shape[0],)
 
 
-def write_weights(plan: Plan, out: Path, dtype: torch.dtype | None) -> int:
-    """One output file per source file, and their index; returns bytes of tensor data.
+def output_files(
+    plan: Plan, dtype: torch.dtype | None, limit: int
+) -> list[tuple[Path, dict[str, torch.dtype]]]:
+    """What each output file holds: the source file it is read from, and target names with types.
 
-    A target goes with the file of its last source, so at most two source files are open (mapped).
+    A target goes with the file of its last source, so at most two source files are open (mapped),
+    and no output holds more than `limit` bytes (but for a tensor that is larger alone).
     """
-    groups: dict[Path, list[str]] = {}
+    groups: dict[Path, list[dict[str, torch.dtype]]] = {}
+    sizes: dict[Path, int] = {}
     for name, sources in plan.targets.items():
-        groups.setdefault(list(sources.values())[-1].file, []).append(name)
+        file = list(sources.values())[-1].file
+        kept = dtype or next(iter(sources.values())).dtype
+        size = math.prod(_target_shape(sources)) * kept.itemsize
+        parts = groups.setdefault(file, [])
+        if not parts or sizes[file] + size > limit:
+            parts.append({})
+            sizes[file] = 0
+        parts[-1][name] = kept
+        sizes[file] += size
+    return [(file, part) for file, parts in groups.items() for part in parts]
+
+
+def write_weights(plan: Plan, out: Path, dtype: torch.dtype | None, limit: int) -> int:
+    """The output files and their index; returns bytes of tensor data."""
+    outputs = output_files(plan, dtype, limit)
     weight_map, total = {}, 0
     with tqdm(total=len(plan.targets), desc="tensors", unit="tensor") as bar:
-        for number, (file, names) in enumerate(groups.items(), start=1):
-            target = f"model-{number:05d}-of-{len(groups):05d}.safetensors"
-            header = {}
-            for name in names:
-                sources = plan.targets[name]
-                kept = dtype or next(iter(sources.values())).dtype
-                header[name] = (_target_shape(sources), kept)
-            total += write_safetensors(
-                out / target, header, _reader(plan, file, header, bar.update)
-            )
-            weight_map.update(dict.fromkeys(names, target))
+        for number, (file, kept) in enumerate(outputs, start=1):
+            target = out / f"model-{number:05d}-of-{len(outputs):05d}.safetensors"
+            total += _write(_tensors(plan, file, kept, bar.update), target)
+            weight_map.update(dict.fromkeys(kept, target.name))
     index = {"metadata": {"total_size": total}, "weight_map": weight_map}
     (out / "model.safetensors.index.json").write_text(json.dumps(index, indent=1), "utf-8")
     return total
 
 
-def _reader(
-    plan: Plan,
-    file: Path,
-    header: Mapping[str, tuple[tuple[int, ...], torch.dtype]],
-    tick: Callable[[], Any],
-) -> Callable[[str], torch.Tensor]:
-    shard = open_shard(file)
+def _write(tensors: dict[str, torch.Tensor], target: Path) -> int:
+    """A whole file or none; returns its bytes of tensor data. A function of its own, so that one
+    output's tensors are gone before the next one's are made."""
+    partial = target.with_name(target.name + ".part")
+    save_file(tensors, partial, metadata={"format": "pt"})
+    partial.replace(target)
+    return sum(tensor.numel() * tensor.itemsize for tensor in tensors.values())
 
-    def read(source: Source) -> torch.Tensor:
-        return read_source(source, shard if source.file == file else open_shard(source.file))
+
+def _tensors(
+    plan: Plan, file: Path, kept: Mapping[str, torch.dtype], tick: Callable[[], Any]
+) -> dict[str, torch.Tensor]:
+    """The tensors of one output, mapped from the source file where nothing changes their type."""
+    shards = {file: open_shard(file)}
 
     def tensor_of(name: str) -> torch.Tensor:
-        parts = {part: read(source) for part, source in plan.targets[name].items()}
         tick()
-        return (parts[""] if "" in parts else qkv_bias(parts)).to(header[name][1])
+        parts = {}
+        for part, source in plan.targets[name].items():
+            shard = shards.get(source.file)
+            parts[part] = read_source(source, open_shard(source.file) if shard is None else shard)
+        whole = parts[""] if "" in parts else qkv_bias(parts)
+        return whole.to(kept[name]).contiguous()
 
-    return tensor_of
+    return {name: tensor_of(name) for name in kept}
 
 
 def convert(request: Request) -> dict[str, Any]:
@@ -149,7 +171,7 @@ def convert(request: Request) -> dict[str, Any]:
         note = f"NOT WRITTEN, convert again with --bert: {first_line(error)}"
     config.dtype = request.dtype or plan.targets["lm_head.weight"][""].dtype
     clear(request.out)
-    total = write_weights(plan, request.out, request.dtype)
+    total = write_weights(plan, request.out, request.dtype, request.max_file_bytes)
     save_rest(request, config, processor)
     summary = {
         "source_tensors": len(tensors),
@@ -190,7 +212,7 @@ def clear(out: Path) -> None:
 def save_rest(request: Request, config: Any, processor: Any) -> None:
     """Everything of the folder but the weights: configs, processor, code, requirements."""
     with torch.device("meta"):
-        model = LlavaVidForConditionalGeneration(config)
+        model = model_code(MODEL)(config)
     custom_object_save(model, request.out, config=config)
     config.save_pretrained(request.out)
     if processor is not None:
@@ -200,7 +222,7 @@ def save_rest(request: Request, config: Any, processor: Any) -> None:
         eos_token_id=config.eos_token_id,
         pad_token_id=config.pad_token_id,
     ).save_pretrained(request.out)
-    shutil.copyfile(request.code / "requirements.txt", request.out / "requirements.txt")
+    shutil.copyfile(MODEL_CARD / "requirements.txt", request.out / "requirements.txt")
 
 
 __all__ = ["convert"]

@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
-from .checkpoint_config import read_json
-from .checkpoint_files import Source, list_tensors, open_shard, shard_files
-from .checkpoint_names import VISION
+from .config import read_json
+from .files import Source, list_tensors, open_shard, shard_files
+from .names import VISION
 
 ADAPTER = "mm_projector.bin"
 
@@ -20,18 +20,18 @@ ADAPTER = "mm_projector.bin"
 class Request:
     """What to convert, from where. Paths left None are searched beside the source folder.
 
-    code: the folder of this file (Auto classes run a copy of the code, without the templates).
+    max_file_bytes: size of an output file, and of what is held in memory where types change.
     """
 
     source: Path
     out: Path
-    code: Path
     base: Path | None = None
     vision_tower: Path | None = None
     bert: str | None = None
     vision_heads: int | None = None
     qformer_heads: int | None = None
     dtype: torch.dtype | None = None
+    max_file_bytes: int = 10**9
 
 
 def find_beside(source: Path, names: Iterable[str]) -> Path | None:

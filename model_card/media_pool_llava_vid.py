@@ -38,6 +38,15 @@ def video_list(items: Any) -> list[Any] | None:
     return list(items)
 
 
+def _one_line(name: str) -> str:
+    """A path as it is; a text that is none shortened, without line breaks."""
+    return (
+        name
+        if len(name) <= 200 and name.isprintable()
+        else f"{name[:40]!r}…, {len(name)} characters"
+    )
+
+
 @dataclass
 class MediaPool:
     """Loads and keeps media. spare: items for placeholders without payload, per kind (None = no
@@ -99,12 +108,34 @@ class MediaPool:
                     "write one placeholder per item"
                 )
 
+    def tensors(self, image_processor: Any, joinable: bool) -> dict[str, torch.Tensor]:
+        """pixel_values [images, 3, H, W]; pixel_values_videos [sum frames, 3, H, W] (joinable: one
+        frame a line, [sum frames, 3 * H * W]) or video_features; video_num_frames [videos]."""
+
+        def pixels(images: list[Any]) -> torch.Tensor:
+            return image_processor(images=images, return_tensors="pt")["pixel_values"]
+
+        data = {"pixel_values": pixels(self.images)} if self.images else {}
+        if not self.videos:
+            return data
+        data["video_num_frames"] = torch.tensor([len(video) for video in self.videos])
+        featured = sum(isinstance(video, torch.Tensor) for video in self.videos)
+        if featured == len(self.videos):
+            return {**data, "video_features": torch.cat(self.videos)}
+        if featured:
+            raise ValueError(
+                f"{featured} of {len(self.videos)} videos are pre-extracted features and the "
+                "others pixels: put them into separate batches"
+            )
+        frames = pixels([frame for video in self.videos for frame in video])
+        return {**data, "pixel_values_videos": frames.flatten(1) if joinable else frames}
+
     def _index(self, row: int, kind: str, source: Any) -> int:
         by_name = isinstance(source, (str, PathLike))
         key = (kind, str(source)) if by_name else (kind, id(source))
         if key not in self._known:
             store = self.images if kind == "image" else self.videos
-            name = str(source)[:200] if by_name else type(source).__name__
+            name = _one_line(str(source)) if by_name else type(source).__name__
             try:
                 loaded = self._load(kind, source)
             except ValueError as error:

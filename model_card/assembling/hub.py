@@ -13,9 +13,15 @@ from transformers import (
     InstructBlipForConditionalGeneration,
 )
 
-from .assembly import Parts, add_placeholders, clip_image_processor, template_for
-from .assembly_nano import bert_text_state, qformer_config_like
 from .legacy_tokenizer import legacy_llama_tokenizer
+from .parts import (
+    Parts,
+    add_placeholders,
+    bert_text_state,
+    clip_image_processor,
+    qformer_config_like,
+    template_for,
+)
 
 QFORMER_LAYERS = 12
 FEATURE_MAPS = ("efficientnet", "mobilenet_v1", "mobilenet_v2", "resnet", "convnext", "regnet")
@@ -89,7 +95,7 @@ def text_part(name: str) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def hub_parts(folder: Path, vision: str, qformer: str, text: str) -> Parts:
+def hub_parts(vision: str, qformer: str, text: str) -> Parts:
     """Parts of the three named models. Raises ValueError or OSError naming the one that fails."""
     tower, tower_state, fields = vision_part(vision)
     language, tokenizer = text_part(text)
@@ -109,7 +115,7 @@ def hub_parts(folder: Path, vision: str, qformer: str, text: str) -> Parts:
         image_processor=image,
         tokenizer=tokenizer,
         qformer_tokenizer=q_tokenizer,
-        chat_template=template_for(tokenizer, folder),
+        chat_template=template_for(tokenizer),
         config={**fields, "num_query_tokens": queries},
         states={
             "vision_tower": tower_state,

@@ -13,9 +13,9 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoModel
 
-from .checkpoint_config import read_json
-from .checkpoint_names import BERT, VISION
-from .conversion_sources import Request, source_reader
+from .config import read_json
+from .names import BERT, VISION
+from .sources import Request, source_reader
 
 PROMPT_IDS = (3, 7, 11, 5)
 QUESTION_IDS = (2, 5, 9, 3)

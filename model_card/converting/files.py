@@ -1,22 +1,13 @@
-"""Reading sharded PyTorch checkpoints and writing safetensors, one tensor in memory at a time."""
+"""Reading sharded PyTorch checkpoints, mapped into memory where the format allows."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from safetensors import safe_open
-
-DTYPE_NAMES = {
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.float64: "F64",
-    torch.int64: "I64",
-    torch.int32: "I32",
-}
 
 
 @dataclass(frozen=True)
@@ -126,44 +117,4 @@ def list_tensors(files: Sequence[Path], rename: Callable[[str], str] = str) -> l
     return list(found.values())
 
 
-def write_safetensors(
-    path: Path,
-    header: Mapping[str, tuple[tuple[int, ...], torch.dtype]],
-    tensor_of: Callable[[str], torch.Tensor],
-) -> int:
-    """Streams tensors into a safetensors file; returns its bytes of tensor data.
-
-    The library's own writer copies a whole shard; here one tensor is held at a time.
-    """
-    entries: dict[str, Any] = {"__metadata__": {"format": "pt"}}
-    offset = 0
-    for name, (shape, dtype) in header.items():
-        size = torch.Size(shape).numel() * dtype.itemsize
-        entries[name] = {
-            "dtype": DTYPE_NAMES[dtype],
-            "shape": list(shape),
-            "data_offsets": [offset, offset + size],
-        }
-        offset += size
-    text = json.dumps(entries, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    partial = path.with_name(path.name + ".part")
-    with partial.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for name, (shape, dtype) in header.items():
-            tensor = tensor_of(name)
-            if tuple(tensor.shape) != tuple(shape) or tensor.dtype != dtype:
-                raise ValueError(
-                    f"{name} is {tensor.dtype} {tuple(tensor.shape)}: expected {dtype} {shape}"
-                )
-            _write_tensor(file, tensor)
-    partial.replace(path)
-    return offset
-
-
-def _write_tensor(file: BinaryIO, tensor: torch.Tensor) -> None:
-    flat = tensor.detach().contiguous().flatten()
-    file.write(memoryview(flat.view(torch.uint8).numpy()))
-
-
-__all__ = ["Source", "first_line", "list_tensors", "open_shard", "shard_files", "write_safetensors"]
+__all__ = ["Source", "first_line", "list_tensors", "open_shard", "shard_files"]

@@ -1,7 +1,5 @@
 """A random LlavaVid of a few MB with tokenizers made on the spot, for tests and a quick look."""
 
-from pathlib import Path
-
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     BertTokenizer,
@@ -11,7 +9,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
-from .assembly import Parts, add_placeholders, clip_image_processor, template_for
+from .parts import Parts, add_placeholders, clip_image_processor, template_for
 
 IMAGE_SIZE, PATCH = 56, 14
 CHATML_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
@@ -63,7 +61,7 @@ def qformer_tokenizer() -> BertTokenizer:
     )
 
 
-def tiny_parts(folder: Path) -> Parts:
+def tiny_parts() -> Parts:
     """Random parts: 2-layer ViT (16 patches), 2-layer Q-Former, 2-layer Llama."""
     tokenizer, prompts = language_tokenizer(), qformer_tokenizer()
     return Parts(
@@ -99,7 +97,7 @@ def tiny_parts(folder: Path) -> Parts:
         image_processor=clip_image_processor(IMAGE_SIZE),
         tokenizer=tokenizer,
         qformer_tokenizer=prompts,
-        chat_template=template_for(tokenizer, folder),
+        chat_template=template_for(tokenizer),
         config={"num_query_tokens": 8, "max_frames": 8, "initializer_range": 0.1},
     )
 
