@@ -6,7 +6,7 @@ from typing import Any
 from transformers import TrainerCallback
 from trl import SFTTrainer
 
-from trainer.collator import Collator
+from trainer.data.collator import Collator
 
 
 class EpochDraws(TrainerCallback):

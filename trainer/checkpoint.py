@@ -8,7 +8,7 @@ from peft import LoraConfig
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from trl import ModelConfig
 
-from trainer.rows import is_local_path
+from trainer.data.rows import is_local_path
 
 # What trains under each preset, as prefixes of LlavaVid's parameter names. `paper` reads "all the
 # modules except the Visual Encoder are kept frozen" as the slip it is; `authors_fork` is

@@ -25,8 +25,8 @@ from trl import ModelConfig, ScriptArguments, SFTConfig, TrlParser
 from trainer.arguments import BliftArguments
 from trainer.callbacks import EpochDraws, Trainer
 from trainer.checkpoint import adapter_config, freeze, load_base, save_model
-from trainer.collator import Collator
-from trainer.compose import parse_task_mix, select_turns, turn_draw
+from trainer.data.collator import Collator
+from trainer.data.compose import parse_task_mix, select_turns, turn_draw
 from trainer.provenance import (
     code_commit,
     library_versions,
@@ -34,7 +34,7 @@ from trainer.provenance import (
     peak_memory,
     write_json,
 )
-from trainer.rows import DatasetProblem, dataset_revision, load_rows
+from trainer.data.rows import DatasetProblem, dataset_revision, load_rows
 
 SUMMARY = "train_summary.json"
 # A streamed dataset is shuffled in a window of this many rows: each holds a whole video.

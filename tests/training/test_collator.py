@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from trainer.checkpoint import load_model
-from trainer.collator import IGNORED, Collator, OverBudgetError, build_batch
-from trainer.compose import compose, conversation
-from trainer.rows import load_rows
+from trainer.data.collator import IGNORED, Collator, OverBudgetError, build_batch
+from trainer.data.compose import compose, conversation
+from trainer.data.rows import load_rows
 from training.fixtures import HOSTILE, seeing
 
 

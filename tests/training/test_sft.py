@@ -14,9 +14,9 @@ from trl import SFTConfig, SFTTrainer
 
 from trainer.callbacks import EpochDraws
 from trainer.checkpoint import load_model
-from trainer.collator import Collator
+from trainer.data.collator import Collator
 from trainer.evaluation.__main__ import main as evaluate_main
-from trainer.rows import load_rows
+from trainer.data.rows import load_rows
 from trainer.sft import settle, split_debug
 from training.fixtures import COLOURS, ROOT, clip, launch, run, seeing, write_release
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from trainer.compose import conversation, select_turns, turn_draw
+from trainer.data.compose import conversation, select_turns, turn_draw
 
 IGNORED = -100
 OVER_BUDGET = ("error", "drop")
