@@ -15,6 +15,7 @@ from trainer.data.compose import conversation, select_turns, turn_draw
 
 IGNORED = -100
 OVER_BUDGET = ("error", "drop")
+ABOUT = "about"
 
 
 class OverBudgetError(ValueError):
@@ -53,11 +54,11 @@ def build_batch(
 
 @dataclass
 class Collator:
-    """Shard rows -> batch, with one draw of turns per sample and epoch.
+    """Rows -> batch, with one draw of turns per sample and pass over the data.
 
-    `max_tokens` bounds one sample's sequence: above it `over_budget` decides between an error and
-    a drop. Then the batch also holds `dropped` [1], how many of its rows are missing: batches are
-    made ahead of the steps that take them, so only those can count. Set `epoch` before each epoch.
+    A row of BLIFT may say in `turn` which pass it is (0 without), an item of the instruction mix
+    brings its own `messages`. `max_tokens` bounds one sample's sequence: above it `over_budget`
+    decides between an error and a drop.
     """
 
     processor: Any
@@ -65,7 +66,6 @@ class Collator:
     seed: int
     max_tokens: int | None
     over_budget: str
-    epoch: int = 0
 
     def __post_init__(self) -> None:
         if self.over_budget not in OVER_BUDGET:
@@ -73,36 +73,83 @@ class Collator:
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
         """Compose, tokenise and mask the rows; OverBudgetError or a drop for one too long."""
-        conversations = [self._conversation(row) for row in rows]
-        try:
-            batch = build_batch(self.processor, conversations)
-        except ValueError as error:
-            names = [row["json"]["id"] for row in rows]
-            raise ValueError(f"batch of samples {names}: {error}") from error
-        if self.max_tokens is None:
-            return batch
-        lengths = batch["attention_mask"].sum(dim=1).tolist()
-        kept = [i for i, length in enumerate(lengths) if length <= self.max_tokens]
-        if self.over_budget == "error" and len(kept) < len(rows):
-            worst = max(range(len(rows)), key=lengths.__getitem__)
-            raise OverBudgetError(
-                f"sample {rows[worst]['json']['id']!r} has {lengths[worst]} tokens, the budget "
-                f"max_tokens is {self.max_tokens}: raise max_tokens, select fewer turns with "
-                "task_mix, or set over_budget to drop"
-            )
-        if len(kept) < len(rows):
-            batch = (
-                build_batch(self.processor, [conversations[i] for i in kept])
-                if kept
-                else self._masked_filler()
-            )
-        if self.over_budget == "drop":
-            batch["dropped"] = torch.tensor([len(rows) - len(kept)])
+        batch = self.counted(rows)
+        del batch[ABOUT]
         return batch
 
+    def counted(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return the batch, and under ABOUT what became of its rows.
+
+        Batches are made ahead of the steps that take them, so only those can add the counts up. A
+        medium of the mix that cannot be decoded is left out and counted as broken; one of BLIFT
+        is an error, because its builder had decoded it.
+        """
+        broken: list[str] = []
+        batch, kept = self._encoded(rows, broken)
+        lengths = [] if batch is None else batch["attention_mask"].sum(dim=1).tolist()
+        fitting = self._within_budget([rows[i] for i in kept], lengths)
+        dropped = len(kept) - len(fitting)
+        if batch is None or not fitting:
+            batch, kept = self._masked_filler(), []
+        elif dropped:
+            kept = [kept[i] for i in fitting]
+            batch = build_batch(self.processor, [self._conversation(rows[i]) for i in kept])
+        batch[ABOUT] = {
+            "ids": [name_of(row) for row in rows],
+            "dropped": dropped,
+            "broken": broken,
+            "mix": sum("messages" in row for row in rows),
+            "turns": [row.get("turn", 0) for row in rows],
+            "tokens": int(batch["attention_mask"].sum()),
+            "bookmarks": [row["bookmark"] for row in rows if "bookmark" in row],
+        }
+        return batch
+
+    def _encoded(
+        self, rows: Sequence[Mapping[str, Any]], broken: list[str]
+    ) -> tuple[dict[str, Any] | None, list[int]]:
+        """Return the batch of all rows that can be decoded, and their places."""
+        places = list(range(len(rows)))
+        try:
+            return build_batch(self.processor, [self._conversation(row) for row in rows]), places
+        except ValueError as error:
+            sound = [place for place in places if self._is_sound(rows[place], broken)]
+            if len(sound) == len(rows):
+                names = [name_of(row) for row in rows]
+                raise ValueError(f"batch of samples {names}: {error}") from error
+        batch = [self._conversation(rows[place]) for place in sound]
+        return (build_batch(self.processor, batch) if batch else None), sound
+
+    def _is_sound(self, row: Mapping[str, Any], broken: list[str]) -> bool:
+        try:
+            build_batch(self.processor, [self._conversation(row)])
+        except ValueError as error:
+            if "messages" not in row:
+                raise ValueError(f"sample {name_of(row)!r}: {error}") from error
+            broken.append(name_of(row))
+            return False
+        return True
+
+    def _within_budget(self, rows: Sequence[Mapping[str, Any]], lengths: list[int]) -> list[int]:
+        """Return the places of the rows that fit the budget; OverBudgetError if so set."""
+        most = self.max_tokens
+        if most is None:
+            return list(range(len(rows)))
+        fitting = [i for i, length in enumerate(lengths) if length <= most]
+        if self.over_budget == "error" and len(fitting) < len(rows):
+            worst = max(range(len(rows)), key=lengths.__getitem__)
+            raise OverBudgetError(
+                f"sample {name_of(rows[worst])!r} has {lengths[worst]} tokens, the budget "
+                f"max_tokens is {most}: raise max_tokens, select fewer turns with task_mix, or "
+                "set over_budget to drop"
+            )
+        return fitting
+
     def _conversation(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if "messages" in row:
+            return list(row["messages"])
         sample = row["json"]
-        draw: random.Random = turn_draw(self.seed, self.epoch, sample["id"])
+        draw: random.Random = turn_draw(self.seed, row.get("turn", 0), sample["id"])
         turns = select_turns(sample["turns"], self.mix, draw)
         return conversation(row, turns, with_answer=True)
 
@@ -115,3 +162,8 @@ class Collator:
         batch = build_batch(self.processor, [messages])
         batch["labels"] = torch.full_like(batch["labels"], IGNORED)
         return batch
+
+
+def name_of(row: Mapping[str, Any]) -> str:
+    """Return a row's id, whichever source it is of."""
+    return str(row["id"] if "messages" in row else row["json"]["id"])
