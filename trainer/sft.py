@@ -57,11 +57,10 @@ def train(run: Run, words: list[str], stop: StopOnSignal) -> int:
     settle(run, given_options(words))
     set_threads(run.blift.cpu_threads, run.training.world_size)
     check_base(run.model, run.training.trust_remote_code)
-    same = identity(run, dataset_revision(run.dataset, run.blift.dataset_revision))
-    checkpoint = resume_point(run, same)
     mix, held_mix = load_run_mix(run)
     data, posts = training_data(run, mix), heldout_rows(run)
-
+    same = identity(run, dataset_revision(run.dataset, run.blift.dataset_revision))
+    checkpoint = resume_point(run, same)
     model, processor = load_base(
         run.model, run.training.trust_remote_code, run.training.model_init_kwargs
     )
