@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import random
 import signal
+import socket
 import threading
 import time
 from pathlib import Path
@@ -24,6 +25,32 @@ def run(*words: str, kill: tuple[str, int] | None = None) -> int:
     process.join()
     assert process.exitcode is not None
     return process.exitcode
+
+
+def together(*words: str, processes: int = 2, env: dict[str, str] | None = None) -> list[int]:
+    """The training command in processes that know of each other, as torchrun starts them."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    shared = {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes), **(env or {})}
+    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    children = [
+        CONTEXT.Process(
+            target=_ranked,
+            args=(words, {**shared, "RANK": str(rank), "LOCAL_RANK": str(rank)}),
+        )
+        for rank in range(processes)
+    ]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+    return [int(child.exitcode or 0) for child in children]
+
+
+def _ranked(words: tuple[str, ...], env: dict[str, str]) -> None:
+    os.environ |= env
+    _child(words, None)
 
 
 def _child(words: tuple[str, ...], kill: tuple[str, int] | None) -> None:
