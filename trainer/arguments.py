@@ -29,7 +29,8 @@ class BliftArguments:
         },
     )
     fraction: float = field(
-        default=1.0, metadata={"help": "Train on this share of the samples, a fixed subset."}
+        default=1.0,
+        metadata={"help": "Train on this share of BLIFT (of the mix where it is alone), fixed."},
     )
     mix_data: list[str] | None = field(
         default=None,
@@ -44,8 +45,9 @@ class BliftArguments:
     max_missing_media: float = field(
         default=0.01, metadata={"help": "Stop when more than this share of the mix is unusable."}
     )
-    mix_eval_samples: int = field(
-        default=64, metadata={"help": "Items of the mix that are held out to measure its loss."}
+    mix_eval_samples: float = field(
+        default=64,
+        metadata={"help": "Items of the mix held out to measure its loss; below 1 a share of it."},
     )
     eval_samples: int = field(
         default=256, metadata={"help": "Held-out posts measured at every evaluation; 0 = all."}
@@ -98,6 +100,16 @@ class Run:
     training: SFTConfig
     model: ModelConfig
     blift: BliftArguments
+
+    @property
+    def mix_alone(self) -> bool:
+        """Whether BLIFT is never drawn: modality alignment, fine-tuning on a benchmark."""
+        return bool(self.blift.mix_data) and self.blift.p_behavior == 0
+
+    @property
+    def has_dataset(self) -> bool:
+        """Whether a BLIFT dataset is named."""
+        return bool(self.blift.dataset or self.script.dataset_name)
 
     @property
     def dataset(self) -> str:

@@ -122,8 +122,8 @@ def save_model(trainer: Any, processor: Any, folder: Path, base: ModelConfig) ->
             merge(aside, folder, str(base.model_name_or_path), base.model_revision)
         else:
             put_in_place(aside, folder)
+            copy_requirements(str(base.model_name_or_path), folder)
         processor.save_pretrained(str(folder))
-        copy_requirements(str(base.model_name_or_path), folder)
         shutil.rmtree(aside, ignore_errors=True)
     trainer.accelerator.wait_for_everyone()
 
@@ -149,6 +149,7 @@ def merge(adapter: Path, folder: Path, base: str, revision: str | None) -> None:
     model.save_pretrained(str(made))
     put_in_place(made, folder)
     shutil.rmtree(made)
+    copy_requirements(base, folder)
 
 
 def copy_requirements(base: str, folder: Path) -> None:

@@ -24,14 +24,13 @@ from trainer.callbacks import TERMINATED, StopOnSignal
 from trainer.checkpoint import check_base, load_base, save_model
 from trainer.data.collator import Collator
 from trainer.data.prepare import heldout_rows, load_run_mix, training_data, turn_mix
-from trainer.data.rows import dataset_revision
 from trainer.freezing import adapter_config, freeze, parameter_table, release_bare, table_text
 from trainer.loop.heldout import HeldOut
+from trainer.loop.options import given_options, set_threads, settle, split_debug
 from trainer.loop.report import write_report
 from trainer.loop.resume import identity, resume_point
 from trainer.loop.steps import Trainer
-from trainer.options import given_options, set_threads, settle
-from trainer.summary import check_trained, summarise, write_results
+from trainer.summary import check_trained, data_revision, summarise, write_results
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,7 +58,7 @@ def train(run: Run, words: list[str], stop: StopOnSignal) -> int:
     check_base(run.model, run.training.trust_remote_code)
     mix, held_mix = load_run_mix(run)
     data, posts = training_data(run, mix), heldout_rows(run)
-    same = identity(run, dataset_revision(run.dataset, run.blift.dataset_revision))
+    same = identity(run, data_revision(run))
     checkpoint = resume_point(run, same)
     model, processor = load_base(
         run.model, run.training.trust_remote_code, run.training.model_init_kwargs
@@ -73,7 +72,7 @@ def train(run: Run, words: list[str], stop: StopOnSignal) -> int:
         model=model,
         args=training,
         train_dataset=data.stand_in,
-        eval_dataset=posts and data.stand_in,
+        eval_dataset=data.stand_in if training.eval_strategy != "no" else None,
         processing_class=processor,
         data_collator=collator,
         peft_config=adapter_config(run.model, blift.freeze),
@@ -81,9 +80,9 @@ def train(run: Run, words: list[str], stop: StopOnSignal) -> int:
     )
     release_bare(trainer.model, blift.freeze)
     trainer.give(data, same)
-    if posts is not None:
+    if posts is not None or held_mix is not None:
         size = training.per_device_eval_batch_size
-        trainer.heldout = HeldOut(posts, held_mix, blift.eval_answers, size, stop.agreed)
+        trainer.heldout = HeldOut(posts or [], held_mix, blift.eval_answers, size, stop.agreed)
     table = parameter_table(trainer.model)
     if trainer.is_world_process_zero():
         print(table_text(table), flush=True)
@@ -97,15 +96,6 @@ def train(run: Run, words: list[str], stop: StopOnSignal) -> int:
         write_report(Path(training.output_dir), summary)
         write_results(run, summary, words)
     return 0
-
-
-def split_debug(words: Sequence[str]) -> tuple[list[str], bool]:
-    """Take a bare `--debug` out; with a value it is the library's own option of that name."""
-    for place, word in enumerate(words):
-        following = words[place + 1] if place + 1 < len(words) else "--"
-        if word == "--debug" and following.startswith("--"):
-            return [*words[:place], *words[place + 1 :]], True
-    return list(words), False
 
 
 def fail(error: Exception, code: int, debug: bool) -> int:

@@ -30,8 +30,8 @@ def summarise(run: Run, trainer: Any, table: list[dict[str, Any]], unusable: Any
     seen = counts["samples"]
     loss = [entry for entry in state.log_history if "loss" in entry]
     return {
-        "dataset": run.dataset,
-        "dataset_revision": dataset_revision(run.dataset, run.blift.dataset_revision),
+        "dataset": run.dataset if run.has_dataset else None,
+        "dataset_revision": data_revision(run),
         "base_model": run.model.model_name_or_path,
         "base_revision": model_revision(
             str(run.model.model_name_or_path), run.model.model_revision
@@ -66,6 +66,13 @@ def summarise(run: Run, trainer: Any, table: list[dict[str, Any]], unusable: Any
         "evaluations": [entry for entry in state.log_history if "eval_loss" in entry],
         "settings": run.training.to_dict() | vars(run.blift) | vars(run.script) | vars(run.model),
     }
+
+
+def data_revision(run: Run) -> str | None:
+    """Return what pins the run's BLIFT data; None where it has none."""
+    if not run.has_dataset:
+        return None
+    return dataset_revision(run.dataset, run.blift.dataset_revision)
 
 
 def check_trained(summary: dict[str, Any], max_tokens: int | None) -> None:

@@ -13,7 +13,7 @@ from trainer.checkpoint import load_model
 from trainer.data.collator import Collator
 from trainer.data.rows import load_rows
 from trainer.evaluation.__main__ import main as evaluate_main
-from trainer.sft import split_debug
+from trainer.loop.options import split_debug
 from training.fixtures import (
     COLOURS,
     clip,

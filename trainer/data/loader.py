@@ -45,6 +45,8 @@ class RunData:
     def check(self, processes: int) -> None:
         """Raise TooFewSamples when the processes take more samples at once than there are."""
         taken, held = processes * self.mixture.micro, sum(self.samples)
+        if self.mixture.share in (0, 1):
+            held = self.samples[int(1 - self.mixture.share)]
         if held < taken:
             raise TooFewSamples(
                 f"{held} samples for {processes} processes that take "

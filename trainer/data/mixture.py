@@ -98,8 +98,10 @@ class Mixture:
 
     @property
     def epoch_steps(self) -> int:
-        """Steps of an epoch."""
-        return -(-sum(source.count for source in self.sources) // self.step)
+        """Steps of an epoch: over the sources that are drawn at all."""
+        behavior = self.sources[BEHAVIOR].count if self.share > 0 else 0
+        others = sum(source.count for source in self.sources[1:]) if self.share < 1 else 0
+        return -(-(behavior + others) // self.step)
 
     def origin(self, epoch: int) -> np.ndarray:
         """Return the source of every draw of an epoch."""

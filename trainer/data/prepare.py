@@ -36,6 +36,8 @@ def split_rows(run: Run, split: str, *, streaming: bool) -> Any:
 def training_data(run: Run, mix: Mix | None) -> RunData:
     """Return what the run trains on, and in which order."""
     chosen, seed = selection(run.blift.selection), run.data_seed
+    if run.mix_alone:
+        return run_data(run, MixedRows(None, mix), Source(0), 0)
     rows = split_rows(run, run.script.dataset_train_split, streaming=run.script.dataset_streaming)
     turns = turn_mix(run)
     streamed = run.script.dataset_streaming
@@ -50,13 +52,18 @@ def training_data(run: Run, mix: Mix | None) -> RunData:
             rows, chosen, turns, seed, run.blift.fraction, run.blift.max_train_samples
         )
         source, lanes = behavior.source(), 0
-    sources = (source,) if mix is None else (source, mix_source(mix))
+    return run_data(run, MixedRows(behavior, mix), source, lanes)
+
+
+def run_data(run: Run, rows: MixedRows, source: Source, lanes: int) -> RunData:
+    """Return the rows with their order; TooFewSamples when the processes take more at once."""
+    sources = (source,) if rows.mix is None else (source, mix_source(rows.mix))
     data = RunData(
-        MixedRows(behavior, mix),
+        rows,
         Mixture(
             sources,
-            1.0 if mix is None else run.blift.p_behavior,
-            seed,
+            1.0 if rows.mix is None else run.blift.p_behavior,
+            run.data_seed,
             run.step_samples,
             run.training.train_sampling_strategy,
             lanes,
@@ -124,23 +131,25 @@ def load_run_mix(run: Run) -> tuple[Mix | None, Mix | None]:
     if not blift.mix_data:
         return None, None
     mix = load_mix(blift.mix_data, blift.mix_media, blift.max_missing_media)
-    evaluated = run.training.eval_strategy != "no" and blift.mix_eval_samples > 0
-    if not evaluated:
-        return mix, None
-    count = min(blift.mix_eval_samples, len(mix) // 10)
-    ids, _, _ = mix.facts()
-    held = set(subset(id_words(ids), 1.0, count).tolist()) if count else set()
-    keep = [row for place, row in enumerate(mix.rows) if place not in held]
-    out = [row for place, row in enumerate(mix.rows) if place in held]
-    return replace(mix, rows=keep), replace(mix, rows=out) if out else None
+    held: set[int] = set()
+    words = id_words(mix.facts()[0])
+    if run.training.eval_strategy != "no" and blift.mix_eval_samples > 0:
+        asked = blift.mix_eval_samples
+        count = round(asked * len(mix)) if asked < 1 else int(asked)
+        held = set(subset(words, 1.0, min(count, len(mix) // 2)).tolist())
+    kept = [place for place in range(len(mix)) if place not in held]
+    if run.mix_alone and blift.fraction < 1:
+        kept = [kept[place] for place in subset(words[kept], blift.fraction, None)]
+    out = replace(mix, rows=[mix.rows[place] for place in sorted(held)])
+    return replace(mix, rows=[mix.rows[place] for place in kept]), out if held else None
 
 
 def heldout_rows(run: Run) -> BehaviorRows | None:
-    """Return the posts of the evaluation split; None when the recipe evaluates nothing.
+    """Return the posts of the evaluation split; None when the recipe measures none.
 
     They are posts with all their turns, whatever the run's selection: every cell is measured alike.
     """
-    if run.training.eval_strategy == "no":
+    if run.training.eval_strategy == "no" or not run.has_dataset:
         return None
     script, revision = run.script, run.blift.dataset_revision
     split = script.dataset_test_split

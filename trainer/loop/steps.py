@@ -161,6 +161,7 @@ class Trainer(SFTTrainer):
         return {
             name: round((before[source] + int((origin == source).sum())) / size, 4)
             for source, (name, size) in enumerate(zip(SOURCES, self.data.samples, strict=False))
+            if size
         }
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:

@@ -72,6 +72,15 @@ class OptionProblem(ValueError):
     """An option that was given cannot have an effect, or contradicts another one."""
 
 
+def split_debug(words: Sequence[str]) -> tuple[list[str], bool]:
+    """Take a bare `--debug` out; with a value it is the library's own option of that name."""
+    for place, word in enumerate(words):
+        following = words[place + 1] if place + 1 < len(words) else "--"
+        if word == "--debug" and following.startswith("--"):
+            return [*words[:place], *words[place + 1 :]], True
+    return list(words), False
+
+
 def given_options(words: Sequence[str]) -> set[str]:
     """Return the names that the command line and its recipe set."""
     names = {word[2:].split("=")[0] for word in words if word.startswith("--")}
