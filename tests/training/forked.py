@@ -29,9 +29,7 @@ def run(*words: str, kill: tuple[str, int] | None = None) -> int:
 
 def together(*words: str, processes: int = 2, env: dict[str, str] | None = None) -> list[int]:
     """The training command in processes that know of each other, as torchrun starts them."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     shared = {"WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes), **(env or {})}
     shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     children = [
@@ -46,6 +44,13 @@ def together(*words: str, processes: int = 2, env: dict[str, str] | None = None)
     for child in children:
         child.join()
     return [int(child.exitcode or 0) for child in children]
+
+
+def free_port() -> int:
+    """A port of this machine that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _ranked(words: tuple[str, ...], env: dict[str, str]) -> None:

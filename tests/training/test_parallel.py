@@ -17,18 +17,6 @@ PLAIN = ("--optim", "sgd", "--learning_rate", "0.05", "--lr_scheduler_type", "co
 
 
 @pytest.fixture(scope="module")
-def still(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny base without dropout, whose draws differ between one process and two."""
-    folder = tmp_path_factory.mktemp("still") / "m"
-    shutil.copytree(base, folder)
-    config = json.loads((folder / "config.json").read_text())
-    for name in ("attention_probs_dropout_prob", "hidden_dropout_prob"):
-        config["qformer_config"][name] = 0.0
-    (folder / "config.json").write_text(json.dumps(config))
-    return folder
-
-
-@pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """A release, and a mix of text alone in very different lengths."""
     folder = tmp_path_factory.mktemp("mixed")
