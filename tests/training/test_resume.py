@@ -79,6 +79,17 @@ def test_sigterm_saves_and_ends_with_143(shards: Path, base: Path, tmp_path: Pat
     assert summary(out)["seconds"] > 0
 
 
+def test_a_run_goes_on_between_two_epochs(shards: Path, base: Path, tmp_path: Path) -> None:
+    """Epochs have 4 steps; there the library restores its random state before the first batch."""
+    whole, out = tmp_path / "whole", tmp_path / "ended"
+    words = ("--lora_dropout", "0.1")
+    assert forked(*line(shards, base, whole, *words)) == 0
+    assert forked(*line(shards, base, out, *words), kill=("step", 5)) == -signal.SIGKILL
+    assert forked(*line(shards, base, out, *words)) == 0
+    assert summary(out)["launches"] == 2
+    assert model(out) == model(whole)
+
+
 @pytest.fixture(scope="module")
 def finished(shards: Path, base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with all its checkpoints."""

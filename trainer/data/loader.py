@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import datasets
+import torch
 from torch.utils.data import DataLoader, Dataset
 
 from trainer.data.collator import Collator
@@ -72,6 +73,12 @@ class RunData:
             self.rows.behavior.bookmarks = bookmarks
         sampler = MicroBatches(self.mixture, self.mixture.micro, process, processes, step)
         loader = DataLoader(
-            self.rows, batch_sampler=sampler, collate_fn=collator.counted, **options
+            self.rows,
+            batch_sampler=sampler,
+            collate_fn=collator.counted,
+            # of its own: a draw from the run's generator when it starts would come in another
+            # place of a resumed run, and change every dropout after it
+            generator=torch.Generator().manual_seed(self.mixture.seed),
+            **options,
         )
         return iter(loader)
