@@ -124,6 +124,23 @@ def clip(colour: tuple[int, ...], seconds: int = 2, rate: int = 4) -> bytes:
     return stream.getvalue()
 
 
+def write_samples(folder: Path, facts: list[dict[str, Any]]) -> Path:
+    """Write a train split of videos of one colour each: {colour, percent, comments}."""
+    release = write_release(folder, {"train": 1})
+    with tarfile.open(release / "data" / "train-00000.tar", "w") as tar:
+        for place, fact in enumerate(facts):
+            row = sample(place, "video", "plain")
+            row |= {"intro": 'The video is titled "A square".', "percent_liked": fact["percent"]}
+            row["comments"] = [{"text": text, "likes": 3} for text in fact["comments"]]
+            row["turns"] = turns("video", "plain", fact["percent"], fact["comments"])
+            members = {"json": json.dumps(row).encode(), "jpg": jpeg(fact["colour"], 0)}
+            for kind, data in {**members, "mp4": clip(fact["colour"])}.items():
+                entry = tarfile.TarInfo(f"{row['id']}.{kind}")
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+    return release
+
+
 def write_release(
     folder: Path, counts: dict[str, int], *, media: bool = True, shards: int = 1
 ) -> Path:

@@ -62,6 +62,8 @@ def _child(words: tuple[str, ...], kill: tuple[str, int] | None) -> None:
     from trainer.loop.steps import Trainer
     from trainer.sft import main
 
+    # as in a process that was launched: workers are its children, and end when it is killed
+    multiprocessing.set_start_method("fork", force=True)
     if kill is not None:
         place, number = kill
         if place == "save":

@@ -4,11 +4,13 @@ import json
 import random
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from trainer.loop.resume import torn
 from training.fixtures import ROOT, sft, summary, write_release
 from training.forked import run as forked
 
@@ -176,6 +178,31 @@ def test_drops_are_remembered_over_a_resume(
     assert facts["counts"]["seconds"] > 0
     assert sft(shards, base, out, *line(shards, base, out, *words)[8:]) == 1
     assert "all 14 samples seen have more than max_tokens=5" in capsys.readouterr().err
+
+
+def test_a_full_disk_fails_loudly_and_leaves_the_checkpoint_before(
+    shards: Path, base: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=5m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("a small disk can be made by root alone")
+    try:
+        out = disk / "o"
+        assert sft(*head(shards, base, out)) == 1
+        error = capfd.readouterr().err
+        assert "could not be written" in error
+        assert "older checkpoints are untouched" in error
+        left = sorted(path.name for path in out.glob("*checkpoint-*"))
+        assert left
+        assert not [name for name in left if torn(out / name)]
+        assert not (out / ".saving").exists()
+        subprocess.run(["mount", "-o", "remount,size=64m", str(disk)], check=True)
+        assert sft(*head(shards, base, out)) == 0
+        assert summary(out)["launches"] == 2
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_the_oldest_checkpoints_go_and_the_newest_stays(

@@ -239,6 +239,50 @@ def test_errors_are_one_message(
     assert "Traceback" not in error
 
 
+def test_fsdp_on_the_cpu_is_refused(
+    release: Path,
+    base: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """accelerate takes the FSDP recipe on a CPU, and silently runs DDP."""
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert sft(release, base, tmp_path / "o", "--use_cpu", "true") == 1
+    assert "FSDP was asked for, on the CPU" in capsys.readouterr().err
+
+
+def test_the_trained_folder_is_a_whole_release(trained: Path) -> None:
+    names = {path.name for path in trained.iterdir()}
+    assert names >= {"requirements.txt", "run.md", "run.png", "training_manifest.json"}
+    assert not [name for name in names if name.startswith(".") or name.endswith(".bin")]
+    found = json.loads((trained / "training_manifest.json").read_text())
+    assert found["data_merkle_root"] == summary(trained)["dataset_revision"]
+    assert found["recipe"]["path"] == "tiny.yaml"
+    assert {"hardware", "seeds", "versions", "mix", "measured", "base_revision"} <= set(found)
+    assert "| queries |" in (trained / "run.md").read_text()
+
+
+def test_a_mix_is_drawn_measured_and_counted(release: Path, base: Path, tmp_path: Path) -> None:
+    """Text-only questions beside BLIFT: both sources move, losses by task are measured."""
+    talk = [{"from": "human", "value": "Say yes."}, {"from": "gpt", "value": "Yes."}]
+    items = [{"id": str(i), "conversations": talk} for i in range(9)]
+    items.append({"id": "gone", "image": "gone.jpg", "conversations": talk})
+    (tmp_path / "mix.json").write_text(json.dumps(items))
+    (tmp_path / "media").mkdir()
+    words = ("--mix_data", str(tmp_path / "mix.json"), "--mix_media", str(tmp_path / "media"))
+    words = (*words, "--max_missing_media", "0.2", "--mix_eval_samples", "2", "--eval_steps", "4")
+    words = (*words, "--eval_strategy", "steps", "--train_sampling_strategy", "group_by_length")
+    assert sft(release, base, tmp_path / "o", *words) == 0
+    found = summary(tmp_path / "o")
+    assert found["source_samples"] == {"behavior": 8, "mix": 7}
+    assert found["mix_unusable"] == {"missing": 1}
+    assert all(value > 0 for value in found["source_epochs"].values())
+    measured = found["evaluations"][-1]
+    losses = {f"eval_{task}_loss" for task in ("scenes", "likes", "comments", "mix")}
+    assert {"eval_comment_perplexity", "eval_liked_unparsed", *losses} <= set(measured)
+
+
 def test_bare_debug_is_ours_and_the_librarys_keeps_its_value() -> None:
     assert split_debug(["--debug", "--seed", "1"]) == (["--seed", "1"], True)
     assert split_debug(["--seed", "1", "--debug"]) == (["--seed", "1"], True)
