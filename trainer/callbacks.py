@@ -1,55 +1,107 @@
-"""TRL's trainer, and what happens between its steps."""
+"""Between the steps: ending on a signal, and how fast it goes."""
 
-from dataclasses import replace
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import TrainerCallback
-from trl import SFTTrainer
 
-from trainer.collator import Collator
+TERMINATED = 143
+# bf16 dense peak of the accelerators this was written for, in FLOP/s (the makers' data sheets)
+PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "L4": 121e12}
 
 
-class EpochDraws(TrainerCallback):
-    """Tells the collator which epoch it is, so that each epoch draws its turns anew.
+class StopOnSignal(TrainerCallback):
+    """SIGTERM ends a run after the step it is in, with a checkpoint; before any step, at once."""
 
-    It is set before the epoch's loader starts its workers; a resumed run begins inside its epoch.
+    def __init__(self) -> None:
+        self.requested = False
+        self.training = False
+        self.stopped = False
+
+    def __enter__(self) -> "StopOnSignal":
+        """Take SIGTERM; also when the launcher dies of it, which tells its child nothing."""
+        self.before = signal.signal(signal.SIGTERM, self._note)
+        parent = Path(f"/proc/{os.getppid()}/cmdline")
+        with contextlib.suppress(OSError, AttributeError):
+            if b"accelerate" in parent.read_bytes():
+                import ctypes
+
+                ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        signal.signal(signal.SIGTERM, self.before)
+
+    def _note(self, *_: Any) -> None:
+        self.requested = True
+        if not self.training:
+            raise SystemExit(TERMINATED)
+
+    def agreed(self) -> bool:
+        """Return whether any process was asked to end; collective."""
+        if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return self.requested
+        device = torch.accelerator.current_accelerator()
+        nccl = "nccl" in torch.distributed.get_backend()
+        flag = torch.tensor(int(self.requested), device=device if nccl else "cpu")
+        torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
+        return bool(flag)
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """From here on there is something to save."""
+        self.training = True
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Ask for a checkpoint and the end."""
+        if self.agreed():
+            self.stopped = control.should_save = control.should_training_stop = True
+            control.should_evaluate = False
+
+
+class Speed:
+    """Tokens and samples a second, the share of time spent waiting for data, use of the peak."""
+
+    def __init__(self, parameters: dict[str, dict[str, Any]]) -> None:
+        self.flops = flops_per_token(parameters)
+        self.last = (time.monotonic(), 0, 0, 0.0)
+
+    def since(self, counts: Any, processes: int) -> dict[str, float]:
+        """Return the speeds since the last call, of all processes (each like this one)."""
+        now = (time.monotonic(), counts.tokens, counts.samples, counts.waited)
+        seconds, tokens, samples, waited = (b - a for a, b in zip(self.last, now, strict=True))
+        self.last = now
+        if seconds <= 0:
+            return {}
+        found = {
+            "tokens_per_second": processes * tokens / seconds,
+            "samples_per_second": processes * samples / seconds,
+            "data_wait_share": waited / seconds,
+        }
+        peak = peak_flops()
+        if peak:
+            found["peak_fraction"] = tokens / seconds * self.flops / peak
+        return {name: round(value, 4) for name, value in found.items()}
+
+
+def flops_per_token(parameters: dict[str, dict[str, Any]]) -> float:
+    """Return the FLOPs of one token's step: 2 forward, 2 back through, 2 per trained weight.
+
+    Of the language model and its head alone; vision and attention scores are left out, so the
+    stated fraction of the peak is a lower bound.
     """
-
-    def __init__(self, collator: Collator) -> None:
-        self.collator = collator
-
-    def on_epoch_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Set the collator's epoch; the sum guards against 0.9999999 at a boundary."""
-        self.collator.epoch = int((state.epoch or 0.0) + 1e-6)
+    language = [parameters.get(part) for part in ("language model", "head", "adapters")]
+    rows = [row for row in language if row]
+    return float(sum(4 * row["total"] + 2 * row["trained"] for row in rows))
 
 
-class Trainer(SFTTrainer):
-    """TRL's trainer without its card, which would publish claims that nobody measured.
-
-    Counts in `dropped` the samples that this process' steps found too long.
-    """
-
-    dropped = 0
-    data_collator: Any
-
-    def create_model_card(self, *_: Any, **__: Any) -> None:
-        """Nothing: the model's card is made from measured results, elsewhere."""
-
-    def get_eval_dataloader(self, *arguments: Any) -> Any:
-        """The evaluation's batches, always with the turns of epoch 0: its points compare."""
-        drawing = self.data_collator
-        self.data_collator = replace(drawing, epoch=0)
-        try:
-            return super().get_eval_dataloader(*arguments)
-        finally:
-            self.data_collator = drawing
-
-    def training_step(self, model: Any, inputs: dict[str, Any], *rest: Any) -> Any:
-        """One step; the collator's count is ours, not the model's."""
-        self.dropped += int(inputs.pop("dropped", 0))
-        return super().training_step(model, inputs, *rest)
-
-    def prediction_step(self, model: Any, inputs: dict[str, Any], *rest: Any, **more: Any) -> Any:
-        """One evaluation step, likewise."""
-        inputs.pop("dropped", None)
-        return super().prediction_step(model, inputs, *rest, **more)
+def peak_flops() -> float | None:
+    """Return the accelerator's bf16 peak; None on a CPU and for cards not in the table."""
+    if not torch.cuda.is_available():
+        return None
+    name = torch.cuda.get_device_name()
+    return next((peak for card, peak in PEAKS.items() if card in name), None)

@@ -12,13 +12,16 @@ import torch
 from transformers.utils.hub import cached_file, extract_commit_hash
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "evaluate")
+OPTIONAL = ("deepspeed", "bitsandbytes", "trackio")
 HASH_BLOCK = 1 << 20
+# what a run writes about itself beside the model
+RECORDS = {"train_summary.json", "training_manifest.json"}
 
 
 def library_versions() -> dict[str, str | None]:
     """Return the versions of the libraries a run depends on; None for one not installed."""
     found: dict[str, str | None] = {}
-    for name in LIBRARIES:
+    for name in (*LIBRARIES, *OPTIONAL):
         try:
             found[name] = version(name)
         except PackageNotFoundError:
@@ -57,12 +60,16 @@ def model_revision(model: str, revision: str | None) -> str | None:
     digest = hashlib.sha256()
     kinds = {".json", ".py", ".safetensors", ".jinja", ".txt", ".model"}
     for path in sorted(folder.rglob("*")):
-        if path.suffix in kinds and path.name != "train_summary.json" and path.is_file():
-            digest.update(f"{path.relative_to(folder).as_posix()}\0{_sha256(path)}\n".encode())
+        inside = path.relative_to(folder).parts[0]
+        if inside.startswith(("checkpoint-", ".")):
+            continue  # of the run that wrote the model, not the model
+        if path.suffix in kinds and path.name not in RECORDS and path.is_file():
+            digest.update(f"{path.relative_to(folder).as_posix()}\0{file_sha256(path)}\n".encode())
     return f"sha256:{digest.hexdigest()}"
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
     digest = hashlib.sha256()
     with path.open("rb") as stream:
         while block := stream.read(HASH_BLOCK):

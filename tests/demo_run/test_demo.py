@@ -11,7 +11,7 @@ import pytest
 
 from places import ROOT
 from release.stage import stage_dataset, stage_model, stage_space
-from trainer.compose import compose
+from trainer.data.compose import compose
 
 RESULT_KEYS = {
     *("task", "version", "n", "unparsed", "metric", "value", "interval", "chance"),

@@ -1,5 +1,7 @@
 """Session fixtures of the trainer's tests: a release, the tiny base model, a trained folder."""
 
+import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -22,6 +24,18 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run([sys.executable, script, "--size", "tiny", "--out", str(folder / "m")], folder)
     assert done.returncode == 0, done.stderr
     return folder / "m"
+
+
+@pytest.fixture(scope="session")
+def still(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny base without dropout, whose draws differ between one process and two."""
+    folder = tmp_path_factory.mktemp("still") / "m"
+    shutil.copytree(base, folder)
+    config = json.loads((folder / "config.json").read_text())
+    for name in ("attention_probs_dropout_prob", "hidden_dropout_prob"):
+        config["qformer_config"][name] = 0.0
+    (folder / "config.json").write_text(json.dumps(config))
+    return folder
 
 
 @pytest.fixture(scope="session")

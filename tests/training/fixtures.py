@@ -17,6 +17,7 @@ import torch
 import yaml
 from datasets import Features, Image, List, Value, Video
 from PIL import Image as Picture
+from safetensors.torch import load_file
 
 from places import ROOT
 
@@ -123,14 +124,33 @@ def clip(colour: tuple[int, ...], seconds: int = 2, rate: int = 4) -> bytes:
     return stream.getvalue()
 
 
-def write_release(folder: Path, counts: dict[str, int], *, media: bool = True) -> Path:
+def write_samples(folder: Path, facts: list[dict[str, Any]]) -> Path:
+    """Write a train split of videos of one colour each: {colour, percent, comments}."""
+    release = write_release(folder, {"train": 1})
+    with tarfile.open(release / "data" / "train-00000.tar", "w") as tar:
+        for place, fact in enumerate(facts):
+            row = sample(place, "video", "plain")
+            row |= {"intro": 'The video is titled "A square".', "percent_liked": fact["percent"]}
+            row["comments"] = [{"text": text, "likes": 3} for text in fact["comments"]]
+            row["turns"] = turns("video", "plain", fact["percent"], fact["comments"])
+            members = {"json": json.dumps(row).encode(), "jpg": jpeg(fact["colour"], 0)}
+            for kind, data in {**members, "mp4": clip(fact["colour"])}.items():
+                entry = tarfile.TarInfo(f"{row['id']}.{kind}")
+                entry.size = len(data)
+                tar.addfile(entry, io.BytesIO(data))
+    return release
+
+
+def write_release(
+    folder: Path, counts: dict[str, int], *, media: bool = True, shards: int = 1
+) -> Path:
     """Write splits of alternating pictures and videos with declared features and a manifest."""
     colours = list(COLOURS)
     (folder / "data").mkdir(parents=True)
     index = 0
-    for split, count in counts.items():
-        with tarfile.open(folder / "data" / f"{split}-00000.tar", "w") as tar:
-            for _ in range(count):
+    for split, shard in [(split, shard) for split in counts for shard in range(shards)]:
+        with tarfile.open(folder / "data" / f"{split}-{shard:05d}.tar", "w") as tar:
+            for _ in range(shard, counts[split], shards):
                 noun, name = ("video", "image")[index % 2], colours[index % len(colours)]
                 row = sample(index, noun, name, hostile=index % 3 == 2)
                 members = {"json": json.dumps(row).encode()}
@@ -187,6 +207,28 @@ def run(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command, cwd=cwd, env=offline(cwd), capture_output=True, text=True, timeout=540
     )
+
+
+def sft(release: Path, base: Path, out: Path, *words: str, recipe: str = "tiny") -> int:
+    """The training command inside this process: its exit code. Kills and launches need `launch`."""
+    from trainer.sft import main
+
+    config = str(ROOT / "trainer" / "recipes" / f"{recipe}.yaml")
+    paths = ["--dataset", str(release), "--model_name_or_path", str(base)]
+    return main(["--config", config, *paths, "--output_dir", str(out), *words])
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    """A model folder's tensors."""
+    found: dict[str, torch.Tensor] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        found |= load_file(path)
+    return found
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    """What a run says about itself."""
+    return json.loads((folder / "train_summary.json").read_text())
 
 
 def launch(cwd: Path, *words: str, recipe: str = "tiny", accelerate: str = "single") -> Any:

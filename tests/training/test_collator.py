@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from trainer.checkpoint import load_model
-from trainer.collator import IGNORED, Collator, OverBudgetError, build_batch
-from trainer.compose import compose, conversation
-from trainer.rows import load_rows
+from trainer.data.collator import ABOUT, IGNORED, Collator, OverBudgetError, build_batch
+from trainer.data.compose import compose, conversation
+from trainer.data.rows import load_rows
 from training.fixtures import HOSTILE, seeing
 
 
@@ -104,15 +104,15 @@ def test_rows_without_media_are_text_only(collator: Collator, rows: Any) -> None
     assert (batch["labels"] != IGNORED).any()
 
 
-def test_a_draw_depends_on_epoch_and_sample_only(loaded: tuple[Any, Any], rows: Any) -> None:
+def test_a_draw_depends_on_pass_and_sample_only(loaded: tuple[Any, Any], rows: Any) -> None:
     mix = {"all": 1.0, "comments": 1.0, "scenes": 1.0}
-    first = Collator(loaded[1], mix, 7, None, "error")
-    again = Collator(loaded[1], mix, 7, None, "error", epoch=3)
-    lengths = []
-    for epoch in range(6):
-        first.epoch = epoch
-        lengths.append(int(first([rows[1]])["attention_mask"].sum()))
-    assert int(again([rows[0], rows[1]])["attention_mask"][1].sum()) == lengths[3]
+    collator = Collator(loaded[1], mix, 7, None, "error")
+    lengths = [
+        int(collator([{**rows[1], "turn": turn}])["attention_mask"].sum()) for turn in range(6)
+    ]
+    both = [{**rows[i], "turn": 3} for i in (0, 1)]
+    again = Collator(loaded[1], mix, 7, None, "error")
+    assert int(again(both)["attention_mask"][1].sum()) == lengths[3]
     assert len(set(lengths)) > 1
 
 
@@ -125,13 +125,13 @@ def test_over_budget_is_an_error_or_a_counted_drop(loaded: tuple[Any, Any], rows
     with pytest.raises(OverBudgetError, match=f"{name}.*{max(lengths)} tokens.*{budget}"):
         Collator(processor, {"all": 1.0}, 0, budget, "error")([rows[0], rows[1]])
     dropping = Collator(processor, {"all": 1.0}, 0, budget, "drop")
-    batch = dropping([rows[0], rows[1]])
+    batch = dropping.counted([rows[0], rows[1]])
     assert batch["input_ids"].shape == (1, budget)
-    assert batch["dropped"].tolist() == [1]
+    assert batch[ABOUT]["dropped"] == 1
     dropping.max_tokens = 3
-    batch = dropping([rows[0], rows[1]])
+    batch = dropping.counted([rows[0], rows[1]])
     assert (batch["labels"] == IGNORED).all()
-    assert batch["dropped"].tolist() == [2]
+    assert batch[ABOUT]["dropped"] == 2
     with pytest.raises(ValueError, match="over_budget 'cut'"):
         Collator(processor, {"all": 1.0}, 0, budget, "cut")
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from trainer.compose import (
+from trainer.data.compose import (
     TaskMixError,
     compose,
     conversation,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from trainer.rows import DatasetProblem, dataset_revision, load_rows
+from trainer.data.rows import DatasetProblem, dataset_revision, load_rows
 from training.fixtures import write_release
 
 

@@ -4,21 +4,27 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
-from transformers import TrainerState
 from trl import SFTConfig, SFTTrainer
 
-from trainer.callbacks import EpochDraws
 from trainer.checkpoint import load_model
-from trainer.collator import Collator
+from trainer.data.collator import Collator
+from trainer.data.rows import load_rows
 from trainer.evaluation.__main__ import main as evaluate_main
-from trainer.rows import load_rows
-from trainer.sft import settle, split_debug
-from training.fixtures import COLOURS, ROOT, clip, launch, run, seeing, write_release
+from trainer.loop.options import split_debug
+from training.fixtures import (
+    COLOURS,
+    clip,
+    launch,
+    run,
+    seeing,
+    sft,
+    summary,
+    weights,
+    write_release,
+)
 
 ANSWER = """
 import sys
@@ -39,25 +45,20 @@ for part in ({"type": "image", "image": Image.new("RGB", (64, 48), "red")},
 """
 
 
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    found: dict[str, torch.Tensor] = {}
-    for path in sorted(folder.glob("*.safetensors")):
-        found |= load_file(path)
-    return found
-
-
-def summary(folder: Path) -> dict[str, Any]:
-    return json.loads((folder / "train_summary.json").read_text())
-
-
 def test_the_trainers_fused_loss_sees_the_pixels(release: Path, base: Path, tmp_path: Path) -> None:
     """TRL scores the base model's hidden states: vision merged outside of it would be lost."""
     model, processor = load_model(str(base), None)
     model = seeing(model)
     rows = load_rows(str(release), None, "train", None, streaming=False)
     collator = Collator(processor, {"all": 1.0}, 0, None, "error")
-    settings = SFTConfig(str(tmp_path), bf16=False, use_cpu=True, report_to="none")
-    settle(settings)
+    settings = SFTConfig(
+        str(tmp_path),
+        bf16=False,
+        use_cpu=True,
+        report_to="none",
+        remove_unused_columns=False,
+        dataset_kwargs={"skip_prepare_dataset": True},
+    )
     trainer = SFTTrainer(model, settings, collator, rows, processing_class=processor)
     model.eval()
     batch = collator([rows[0], rows[1]])
@@ -97,6 +98,7 @@ def test_only_what_should_train_has_changed(trained: Path, base: Path) -> None:
     assert changed.issuperset(linears)
     for module in ("mm_projector", "vlm_att_projector", "vlm_att_key_projector", "qformer"):
         assert [name for name in changed if f".{module}." in name], module
+    assert "model.vlm_att_query" in changed  # a bare parameter, which no adapter holds
 
 
 def test_the_vision_towers_running_statistics_stand_still(trained: Path, base: Path) -> None:
@@ -143,41 +145,23 @@ def test_behaviour_is_measured_with_provenance(
     assert len(items) == 9
 
 
-def test_a_streamed_dataset_trains(release: Path, base: Path, tmp_path: Path) -> None:
-    done = launch(
-        tmp_path,
-        *("--dataset", str(release), "--model_name_or_path", str(base)),
-        *("--output_dir", str(tmp_path / "o"), "--dataset_streaming", "true", "--max_steps", "3"),
-    )
-    assert done.returncode == 0, done.stderr
-    assert summary(tmp_path / "o")["steps"] == 3
+def test_a_streamed_dataset_has_epochs(release: Path, base: Path, tmp_path: Path) -> None:
+    out = tmp_path / "o"
+    words = ("--dataset_streaming", "true", "--max_steps", "-1", "--num_train_epochs", "1.5")
+    assert sft(release, base, out, *words) == 0
+    assert (summary(out)["steps"], summary(out)["epochs"]) == (6, 1.5)
+    assert summary(out)["source_epochs"] == {"behavior": 1.5}
 
 
-def test_a_resumed_run_ends_as_an_unbroken_one(release: Path, base: Path, tmp_path: Path) -> None:
-    common = ("--dataset", str(release), "--model_name_or_path", str(base), "--max_steps", "4")
-    common = (*common, "--output_dir", str(tmp_path / "o"), "--save_strategy", "steps")
-    done = launch(tmp_path, *common, "--save_steps", "2")
-    assert done.returncode == 0, done.stderr
-    # TRL's own card would name "None" as the base and a text pipeline as the way to load it
-    assert not (tmp_path / "o" / "README.md").exists()
-    unbroken = (tmp_path / "o" / "model.safetensors").read_bytes()
-    shutil.rmtree(tmp_path / "o" / "checkpoint-4")
-    (tmp_path / "o" / "model.safetensors").unlink()
-    done = launch(tmp_path, *common, "--save_steps", "2", "--resume_from_checkpoint", "true")
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "o" / "model.safetensors").read_bytes() == unbroken
-
-
-def test_drops_are_counted_where_steps_took_them(release: Path, base: Path, tmp_path: Path) -> None:
-    common = ("--dataset", str(release), "--model_name_or_path", str(base), "--max_steps", "2")
-    common = (*common, "--output_dir", str(tmp_path / "o"), "--over_budget", "drop")
-    done = launch(tmp_path, *common, "--max_tokens", "5")
-    assert done.returncode == 1
-    assert "all 4 samples seen have more than max_tokens=5" in done.stderr
+def test_drops_are_counted_where_steps_took_them(
+    release: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("--max_steps", "2", "--over_budget", "drop")
+    assert sft(release, base, tmp_path / "o", *common, "--max_tokens", "5") == 1
+    assert "all 4 samples seen have more than max_tokens=5" in capsys.readouterr().err
     # the texts of some samples are longer than the others'
-    done = launch(tmp_path, *common, "--max_tokens", "400", "--eval_strategy", "steps")
-    assert done.returncode == 0, done.stderr
-    found = summary(tmp_path / "o")
+    assert sft(release, base, tmp_path / "p", *common, "--max_tokens", "400") == 0
+    found = summary(tmp_path / "p")
     assert found["samples_seen"] == 4
     assert 0 <= found["samples_dropped"] < 4
 
@@ -194,26 +178,16 @@ def test_two_processes_on_the_cpu_are_two(release: Path, base: Path, tmp_path: P
     assert summary(tmp_path / "o")["samples_seen"] == 8
 
 
-def test_the_metadata_tier_trains_and_evaluates_on_text(base: Path, tmp_path: Path) -> None:
+def test_the_metadata_tier_trains_and_is_measured(base: Path, tmp_path: Path) -> None:
     texts = write_release(tmp_path / "texts", {"train": 4, "test": 2}, media=False)
-    done = launch(
-        tmp_path,
-        *("--dataset", str(texts), "--model_name_or_path", str(base), "--max_steps", "2"),
-        *("--output_dir", str(tmp_path / "o"), "--freeze", "authors_fork"),
-        *("--eval_strategy", "steps", "--eval_steps", "1"),
-    )
-    assert done.returncode == 0, done.stderr
-    found = summary(tmp_path / "o")
+    out = tmp_path / "o"
+    evaluated = ("--eval_strategy", "steps", "--eval_steps", "1")
+    words = ("--max_steps", "2", "--use_peft", "false", "--freeze", "authors_fork")
+    assert sft(texts, base, out, *words, *evaluated) == 0
+    found = summary(out)
     assert found["steps"] == 2
     assert [entry["step"] for entry in found["evaluations"]] == [1, 2]
-
-
-def test_each_epoch_is_told_to_the_collator() -> None:
-    collator = Collator(None, {"all": 1.0}, 0, None, "error")
-    told = EpochDraws(collator)
-    for epoch, expected in ((0.0, 0), (0.9999999, 1), (1.5, 1), (2.0, 2)):
-        told.on_epoch_begin(None, TrainerState(epoch=epoch), None)
-        assert collator.epoch == expected
+    assert found["evaluations"][0]["eval_comment_perplexity"] > 1
 
 
 @pytest.mark.parametrize(
@@ -225,7 +199,26 @@ def test_each_epoch_is_told_to_the_collator() -> None:
         (["--task_mix", "all=-1"], 1, "task_mix 'all=-1'"),
         (["--task_mix", "saliency"], 1, "no sample has a turn of task_mix 'saliency'"),
         (["--freeze", "all"], 1, "freeze 'all': expected one of"),
-        (["--packing", "true"], 1, "packing, padding_free"),
+        (["--packing", "true"], 1, "packing is True, which is not taken"),
+        (
+            ["--trust_remote_code", "false"],
+            1,
+            "brings its own code, and trust_remote_code is false",
+        ),
+        (["--dataset_text_field", "words"], 1, "dataset_text_field is 'words'"),
+        (["--max_length", "512"], 1, "max_length is 512, which is not taken: nothing is cut"),
+        (["--completion_only_loss", "false"], 1, "completion_only_loss is False"),
+        (["--pad_token", "<pad>"], 1, "pad_token is '<pad>'"),
+        (["--load_in_4bit", "true", "--use_peft", "false"], 1, "cannot be trained whole"),
+        (["--bnb_4bit_quant_type", "fp4"], 1, "bnb_4bit_quant_type need load_in_4bit"),
+        (["--p_behavior", "0.3"], 1, "p_behavior speak of a mix: give mix_data"),
+        (["--p_behavior", "1.3"], 2, "p_behavior is 1.3: expected a share from 0 to 1"),
+        (["--selection", "nothing"], 1, "selection 'nothing': expected one of behavior"),
+        (["--push_to_hub", "true"], 1, "push_to_hub is True"),
+        (["--save_only_model", "true"], 1, "such a checkpoint cannot be resumed"),
+        (["--train_sampling_strategy", "batch_rebalance"], 1, "expected random, sequential"),
+        (["--per_device_train_batch_size", "9"], 1, "8 samples for 1 processes that take 9"),
+        (["--resume_from_checkpoint", "./nowhere"], 1, "'./nowhere': no such folder"),
         (["--no_such_option", "1"], 2, "no_such_option"),
         (["--max_train_samples", "0"], 2, "max_train_samples is 0: expected 1 or more"),
         (["--cpu_threads", "-3"], 2, "cpu_threads is -3: expected 0 or more"),
@@ -240,15 +233,54 @@ def test_errors_are_one_message(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from trainer.sft import main
-
-    recipe = str(ROOT / "trainer" / "recipes" / "tiny.yaml")
-    paths = ["--dataset", str(release), "--model_name_or_path", str(base)]
-    out = ["--output_dir", str(tmp_path / "o")]
-    assert main(["--config", recipe, *paths, *out, *words]) == code
+    assert sft(release, base, tmp_path / "o", *words) == code
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+def test_fsdp_on_the_cpu_is_refused(
+    release: Path,
+    base: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """accelerate takes the FSDP recipe on a CPU, and silently runs DDP."""
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    assert sft(release, base, tmp_path / "o", "--use_cpu", "true") == 1
+    assert "FSDP was asked for, on the CPU" in capsys.readouterr().err
+
+
+def test_the_trained_folder_is_a_whole_release(trained: Path) -> None:
+    names = {path.name for path in trained.iterdir()}
+    assert names >= {"requirements.txt", "run.md", "run.png", "training_manifest.json"}
+    assert not [name for name in names if name.startswith(".") or name.endswith(".bin")]
+    found = json.loads((trained / "training_manifest.json").read_text())
+    assert found["data_merkle_root"] == summary(trained)["dataset_revision"]
+    assert found["recipe"]["path"] == "tiny.yaml"
+    assert {"hardware", "seeds", "versions", "mix", "measured", "base_revision"} <= set(found)
+    assert "| queries |" in (trained / "run.md").read_text()
+
+
+def test_a_mix_is_drawn_measured_and_counted(release: Path, base: Path, tmp_path: Path) -> None:
+    """Text-only questions beside BLIFT: both sources move, losses by task are measured."""
+    talk = [{"from": "human", "value": "Say yes."}, {"from": "gpt", "value": "Yes."}]
+    items = [{"id": str(i), "conversations": talk} for i in range(9)]
+    items.append({"id": "gone", "image": "gone.jpg", "conversations": talk})
+    (tmp_path / "mix.json").write_text(json.dumps(items))
+    (tmp_path / "media").mkdir()
+    words = ("--mix_data", str(tmp_path / "mix.json"), "--mix_media", str(tmp_path / "media"))
+    words = (*words, "--max_missing_media", "0.2", "--mix_eval_samples", "2", "--eval_steps", "4")
+    words = (*words, "--eval_strategy", "steps", "--train_sampling_strategy", "group_by_length")
+    assert sft(release, base, tmp_path / "o", *words) == 0
+    found = summary(tmp_path / "o")
+    assert found["source_samples"] == {"behavior": 8, "mix": 7}
+    assert found["mix_unusable"] == {"missing": 1}
+    assert all(value > 0 for value in found["source_epochs"].values())
+    measured = found["evaluations"][-1]
+    losses = {f"eval_{task}_loss" for task in ("scenes", "likes", "comments", "mix")}
+    assert {"eval_comment_perplexity", "eval_liked_unparsed", *losses} <= set(measured)
 
 
 def test_bare_debug_is_ours_and_the_librarys_keeps_its_value() -> None:

@@ -73,7 +73,7 @@ def parse_percent(answer: str) -> float | None:
 def run(options: argparse.Namespace) -> None:
     """Measure one model on one split; writes results.json and the items beside it."""
     from trainer.checkpoint import load_model
-    from trainer.rows import DatasetProblem, dataset_revision, load_rows
+    from trainer.data.rows import DatasetProblem, dataset_revision, load_rows
 
     rows = load_rows(
         options.dataset, None, options.split, options.dataset_revision, streaming=False
@@ -115,7 +115,7 @@ def comment_items(
     """
     import torch
 
-    from trainer.collator import IGNORED, Collator
+    from trainer.data.collator import IGNORED, Collator
 
     collator = Collator(processor, {"comments": 1.0}, 0, max_tokens, "error")
     for chunk in _chunks(rows, "comments", batch_size, "comment perplexity"):
@@ -141,7 +141,7 @@ def likes_items(model: Any, processor: Any, rows: Any, batch_size: int) -> Itera
     """Yield {id, task, answer, predicted, percent_liked} of every post with views."""
     import torch
 
-    from trainer.compose import conversation
+    from trainer.data.compose import conversation
 
     for chunk in _chunks(rows, "likes", batch_size, "percent liked"):
         questions = [
@@ -194,7 +194,7 @@ def _chunks(rows: Any, task: str, batch_size: int, title: str) -> Iterator[list[
 
 def train_mean(options: argparse.Namespace) -> float | None:
     """Return the mean percent-liked of the baseline split; None when it has none."""
-    from trainer.rows import DatasetProblem, load_rows
+    from trainer.data.rows import DatasetProblem, load_rows
 
     try:
         rows = load_rows(

@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-import trainer.compose
+import trainer.data.compose
 from dataset_builder.samples import turns
 from dataset_builder.samples.turns import SYSTEM, compose, intro_text, make_turns, posted_text
 
@@ -61,7 +61,7 @@ def test_listing_1_word_for_word():
 
 
 def test_compose_is_the_trainers_word_for_word():
-    assert inspect.getsource(compose) == inspect.getsource(trainer.compose.compose)
+    assert inspect.getsource(compose) == inspect.getsource(trainer.data.compose.compose)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,40 @@ def dataset_revision(dataset: str, revision: str | None) -> str | None:
     from huggingface_hub import HfApi
 
     return str(HfApi().dataset_info(dataset, revision=revision).sha)
+
+
+def shard_counts(dataset: str, config: str | None, split: str, revision: str | None) -> int | None:
+    """Return how many samples a split's shards hold, without reading them; None when nothing says.
+
+    The manifest says it; without one a local folder's tar headers do, and a Hub card may.
+    """
+    manifest = _manifest(dataset, revision)
+    inside = "data/" if config in (None, "default") else f"data/{config}/"
+    counted = [
+        int(file["samples"])
+        for file in (manifest or {}).get("files", [])
+        if file["path"].startswith(f"{inside}{split}-") and file["path"].endswith(".tar")
+    ]
+    if counted:
+        return sum(counted)
+    if not Path(dataset).is_dir():
+        return None
+    found = 0
+    for path in sorted((Path(dataset) / inside).glob(f"{split}-*.tar")):
+        with tarfile.open(path) as tar:
+            found += sum(name.endswith(".json") for name in tar.getnames())
+    return found or None
+
+
+def _manifest(dataset: str, revision: str | None) -> dict[str, Any] | None:
+    if Path(dataset).is_dir():
+        path = Path(dataset) / "manifest.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    try:
+        found = hf_hub_download(dataset, "manifest.json", repo_type="dataset", revision=revision)
+    except EntryNotFoundError:
+        return None
+    return dict(json.loads(Path(found).read_text(encoding="utf-8")))

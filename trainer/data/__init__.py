@@ -1,0 +1,1 @@
+"""Rows of data sets -> the batches of a run."""

@@ -1,0 +1,1 @@
+"""What happens inside one run: steps, checkpoints, measures of held-out posts, the report."""

@@ -1,0 +1,1 @@
+"""What a run will take, and what its ablations gave: sizes, costs, tables."""
