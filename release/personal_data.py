@@ -8,7 +8,7 @@ import re
 
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.)+[a-z]{2,24}\b", re.IGNORECASE)
 PHONE = re.compile(
-    r"(?<![\w.,/=&?#-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,4}\)[ .-]?)?\d{2,5}(?:[ .-]\d{2,5}){1,4}(?![\w/])"
+    r"(?<![\w.,/=&?#-])(?:\+\d{1,3}[ .-]?)?(?:\(\d{2,4}\)[ .-]?)?\d{2,5}(?:[ .-]\d{2,8}){1,4}(?![\w/])"
 )
 HANDLE = re.compile(r"(?<![\w/@.])(?:@[A-Za-z_][\w.]{2,30}|/?u/[\w-]{3,20})\b")
 IP = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?![\w.])")
@@ -42,7 +42,7 @@ def _public(text: str) -> bool:
 
 def _luhn(text: str) -> bool:
     digits = [int(c) for c in text if c.isdigit()]
-    if not 13 <= len(digits) <= 19 or len(set(digits)) < 3:
+    if not 13 <= len(digits) <= 19 or digits[0] not in (3, 4, 5, 6) or len(set(digits)) < 2:
         return False
     doubled = [
         d if at % 2 else (2 * d - 9 if d > 4 else 2 * d) for at, d in enumerate(digits[::-1], 1)

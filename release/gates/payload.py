@@ -193,6 +193,7 @@ def _box(data: bytes, kind: bytes, first: int, last: int, top: bool) -> Iterator
     elif kind == b"keys" and b"location" in data[first:last].lower():
         yield "a place (metadata key location)"
     elif kind in BOXES:
-        # `meta` is a full box in mp4 and a plain one in QuickTime
-        inner = first + 4 if kind == b"meta" and data[first + 4 : first + 8] != b"hdlr" else first
+        # `meta` is a full box (version and flags first) in mp4, a plain one in QuickTime
+        full = kind == b"meta" and data[first : first + 4] == bytes(4)
+        inner = first + 4 if full else first
         yield from _boxes(data, inner, last, top=False)
