@@ -120,7 +120,7 @@ def prepare(hub: Hub, folder: Path, kind: str, options: PublishOptions) -> Plan:
         )
     if not manifest.version:
         raise ReleaseError(f"{folder / NAME} names no version; stage again with --version")
-    hub.check()
+    patiently(hub.check, "asking who we are", say)
     head = patiently(hub.head, "reading the repository", say)
     tree = patiently(lambda: hub.tree(head), "reading the tree", say) if head else {}
     check_folder(folder, kind, options.canaries)
