@@ -49,7 +49,11 @@ def stage_words(kind: str, demo: Path, published: dict[str, dict]) -> list[str |
     """What `stage` is told about each kind."""
     if kind == "dataset":
         media = demo / "media" / "MEDIA.md"
-        return ["--from", demo / "blift" / "release", *(["--attributions", media] if media.is_file() else [])]
+        return [
+            "--from",
+            demo / "blift" / "release",
+            *(["--attributions", media] if media.is_file() else []),
+        ]
     if kind == "model":
         return ["--from", demo / "model", "--results", demo / "results-after.json", "--before",
                 demo / "results-before.json", "--dataset-revision", published["dataset"]["commit"],
@@ -75,9 +79,14 @@ def release(demo: Path, out: Path) -> None:
         print(f"  {kind:<8}{answer['address']}  {answer['tag']}  {answer['commit']}")
     print("\033[1m== verified\033[0m")
     for kind, report in verified.items():
-        print(f"  {kind:<8}{report['files']} files, {report['bytes']:,} bytes, root {report['root'][:16]}…")
+        print(
+            f"  {kind:<8}{report['files']} files, {report['bytes']:,} bytes, root "
+            f"{report['root'][:16]}…"
+        )
     for config, splits in verified["dataset"]["loaded"]["configs"].items():
-        print(f"  load_dataset {config}: " + ", ".join(f"{s} {f['rows']}" for s, f in splits.items()))
+        print(
+            f"  load_dataset {config}: " + ", ".join(f"{s} {f['rows']}" for s, f in splits.items())
+        )
     print(f"  AutoModel answered: {verified['model']['loaded']['answer']!r}")
 
 
@@ -87,7 +96,9 @@ def main() -> int:
         description="Publish the demo's three repositories.",
         epilog="example: python demo/publish.py --from build/demo --out build/release-demo",
     )
-    parser.add_argument("--from", dest="demo", type=Path, default=Path("build/demo"), help="demo's folder")
+    parser.add_argument(
+        "--from", dest="demo", type=Path, default=Path("build/demo"), help="demo's folder"
+    )
     parser.add_argument("--out", type=Path, default=Path("build/release-demo"), help="work folder")
     args = parser.parse_args()
     demo, out = args.demo.resolve(), args.out.resolve()

@@ -1,4 +1,4 @@
-"""`python -m release`: stage, check, publish, verify and withdraw repositories; make their cards."""
+"""`python -m release`: stage, publish, verify and withdraw repositories; make their cards."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""WebDataset tars read strictly: a damaged or foreign member is an error, never a shorter result."""
+"""WebDataset tars read strictly: a damaged or foreign member is an error, never fewer rows."""
 
 import io
 import json

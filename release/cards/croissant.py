@@ -1,6 +1,7 @@
 """croissant.json: the data set in the terms of MLCommons, with a hash per file.
 
-mlcroissant reads the metadata by it and refuses a file of another hash: a second, independent check.
+mlcroissant reads the metadata by it and refuses a file of another hash: a second, independent
+check.
 """
 
 from collections.abc import Sequence

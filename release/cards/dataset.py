@@ -23,8 +23,10 @@ TIERS = {
     "ids": "ids, addresses, counts and derived annotations: no media, none of the users' words",
 }
 BIBTEX = """@article{singh2024llava,
-  title   = {LLaVA Finds Free Lunch: Teaching Human Behavior Improves Content Understanding Abilities Of LLMs},
-  author  = {Singh, Somesh and S I, Harini and Singla, Yaman K and Baths, Veeky and Shah, Rajiv Ratn and Chen, Changyou and Krishnamurthy, Balaji},
+  title   = {LLaVA Finds Free Lunch: Teaching Human Behavior Improves Content
+             Understanding Abilities Of LLMs},
+  author  = {Singh, Somesh and S I, Harini and Singla, Yaman K and Baths, Veeky and
+             Shah, Rajiv Ratn and Chen, Changyou and Krishnamurthy, Balaji},
   journal = {arXiv preprint arXiv:2405.00942},
   year    = {2024}
 }"""
@@ -84,15 +86,25 @@ def front_matter(facts: DatasetFacts, samples: int) -> dict[str, Any]:
         "multilinguality": ["monolingual"],
         "size_categories": [size_category(samples)],
         "task_categories": ["image-text-to-text", "video-text-to-text"],
-        "tags": ["webdataset", "croissant", "arxiv:2405.00942", "behavior", "comments",
-                 "instruction-tuning", *sources],
+        "tags": [
+            "webdataset",
+            "croissant",
+            "arxiv:2405.00942",
+            "behavior",
+            "comments",
+            "instruction-tuning",
+            *sources,
+        ],
         "configs": [_config(config) for config in facts.configs],
         "dataset_info": [
-            {"config_name": c["name"], "description": f"Merkle root {facts.build.root}, version {facts.version}",
-             "features": c["features"]}
+            {
+                "config_name": c["name"],
+                "description": f"Merkle root {facts.build.root}, version {facts.version}",
+                "features": c["features"],
+            }
             for c in facts.configs
         ],
-    }  # fmt: skip
+    }
     if tier == "full":
         block |= {
             "extra_gated_heading": "Whoever reads this agrees to let withdrawn items go",

@@ -1,4 +1,4 @@
-"""What each field of a sample means; a field that is not here is described as such, never dropped."""
+"""What each field of a sample means; one that is not here is said to be unknown, never dropped."""
 
 MEANINGS = {
     "id": "name of the sample: source and the platform's id",

@@ -89,9 +89,20 @@ def _values(facts: ModelFacts) -> dict[str, Any]:
         "base_model": training.get("base_model"),
         "base_revision": training.get("base_revision"),
         "code_commit": training.get("code_commit"),
-        **{name: training.get(name) for name in (
-            "parameters", "parameters_trained", "steps", "samples_seen", "epochs", "seconds",
-            "samples_dropped", "seed", "world_size")},
+        **{
+            name: training.get(name)
+            for name in (
+                "parameters",
+                "parameters_trained",
+                "steps",
+                "samples_seen",
+                "epochs",
+                "seconds",
+                "samples_dropped",
+                "seed",
+                "world_size",
+            )
+        },
         "learning_rate": settings.get("learning_rate"),
         "batch": _batch(settings, training),
         "peak_memory": training.get("peak_memory_bytes"),
@@ -99,10 +110,13 @@ def _values(facts: ModelFacts) -> dict[str, Any]:
         "versions": ", ".join(f"{name} {v}" for name, v in sorted(versions.items()) if v),
         "reproduce": reproduce(facts),
         "results": [_row(row, facts) for row in facts.results],
-        "regurgitation": NOT_RUN if facts.regurgitation is None else regurgitation_text(facts.regurgitation),
-        "licence_note": " and the weights; the base model's own licence goes on to apply to its parts",
+        "regurgitation": NOT_RUN
+        if facts.regurgitation is None
+        else regurgitation_text(facts.regurgitation),
+        "licence_note": " and the weights; the base model's own licence goes on to apply to its "
+        "parts",
         "bibtex": BIBTEX,
-    }  # fmt: skip
+    }
 
 
 def _batch(settings: Mapping[str, Any], training: Mapping[str, Any]) -> int | None:

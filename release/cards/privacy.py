@@ -1,4 +1,4 @@
-"""Privacy report: what was replaced, what is found again, what stands alone, what a model repeats."""
+"""Privacy report: what was replaced, is found again, stands alone, or is repeated by a model."""
 
 import re
 from collections import Counter

@@ -23,9 +23,13 @@ def add_publish(command: argparse.ArgumentParser) -> None:
     add("--private", action="store_true", help="leave it private")
     add("--dry-run", action="store_true", help="say what would be sent and deleted; change nothing")
     add("--staged", action="store_true", help="a large change: through a pull request")
-    add("--verify", choices=CHECKS, default="full",
-        help="what is verified before it becomes public: every byte and a loaded copy (full), the tree (quick), "
-        "or nothing beyond the comparison of trees that always happens")  # fmt: skip
+    add(
+        "--verify",
+        choices=CHECKS,
+        default="full",
+        help="what is verified before it becomes public: every byte and a loaded copy (full), "
+        "the tree (quick), or nothing beyond the comparison that always happens (none)",
+    )
     command.set_defaults(run=run_publish)
 
 
@@ -42,7 +46,7 @@ def run_publish(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def verify_apart(kind: str, repository: str, commit: str, folder: Path, how: str) -> None:
-    """Verify in a process of its own, as strangers would. Raises ReleaseError when it is not sound."""
+    """Verify in a process of its own, as strangers would. Raises ReleaseError if it fails."""
     if how == "none":
         return
     words = [sys.executable, "-m", "release", kind, "verify", repository, "--revision", commit]
@@ -55,7 +59,8 @@ def verify_apart(kind: str, repository: str, commit: str, folder: Path, how: str
     if done.returncode:
         said = (done.stderr.strip() or done.stdout.strip())[-2000:]
         raise ReleaseError(
-            f"{commit} is committed and did not pass its verification, so it was not made public:\n{said}"
+            f"{commit} is committed and did not pass its verification, so it was not made "
+            f"public:\n{said}"
         )
 
 
@@ -63,8 +68,10 @@ def _told(done: Published, dry: bool) -> str:
     what = "would send" if dry else "sent"
     lines = [
         f"{done.address}",
-        f"  {what} {done.added} files ({done.bytes_added:,} bytes), {'would delete' if dry else 'deleted'} {done.deleted}",
-        f"  {'head' if dry else 'commit'} {done.commit or 'none yet: a new repository'}, tag {done.tag}",
+        f"  {what} {done.added} files ({done.bytes_added:,} bytes), "
+        f"{'would delete' if dry else 'deleted'} {done.deleted}",
+        f"  {'head' if dry else 'commit'} {done.commit or 'none yet: a new repository'}, tag "
+        f"{done.tag}",
         f"  release {done.release}",
         *(f"  note: {note}" for note in done.notes),
     ]

@@ -114,7 +114,8 @@ def told(report: Report) -> str:
     ]
     lines += [f"  {finding}" for finding in report.findings]
     lines.append(
-        f"  {report.files} files, {report.samples} samples, {report.bytes:,} bytes read, Merkle root {report.root}"
+        f"  {report.files} files, {report.samples} samples, {report.bytes:,} bytes read, Merkle "
+        f"root {report.root}"
     )
     for config, splits in report.loaded.get("configs", {}).items():
         rows = ", ".join(f"{split} {facts['rows']}" for split, facts in splits.items())

@@ -23,9 +23,13 @@ def add_withdraw(command: argparse.ArgumentParser) -> None:
         required=True,
         help="list of `blift forget`: `id X`, `url X`, `media SHA256`, …",
     )
-    add("--from", dest="source", type=Path,
+    add(
+        "--from",
+        dest="source",
+        type=Path,
         help="staged folder without the items, from the build after `blift forget`; without it the "
-        "published revision is edited: a sample whose comment is named then leaves whole")  # fmt: skip
+        "published revision is edited: a sample whose comment is named then leaves whole",
+    )
     add("--probe", action="store_true", help="only look again what still serves")
     add("--verify", choices=CHECKS, default="full", help="as for publish")
     command.set_defaults(run=run_withdraw)
@@ -71,7 +75,8 @@ def _told(done: Withdrawn) -> str:
     lines.append(f"  still answering: {len(done.serving)} addresses")
     lines += [f"    {s.place} {s.path}: {s.answer}" for s in done.serving[:SHOWN]]
     lines.append(
-        "  old hashes go when the Hub cleans up what no ref reaches (its documentation says within 36 hours); "
+        "  old hashes go when the Hub cleans up what no ref reaches (its documentation says "
+        "within 36 hours); "
         "look again with --probe. Copies others made, and models trained on them, are beyond reach"
     )
     return "\n".join(lines)

@@ -31,7 +31,7 @@ NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?![\w.])")
 
 
 def card_is_whole(subject: Subject) -> Iterator[Refusal]:
-    """The card exists, its front matter is what loaders and pages need, nothing is left to fill in."""
+    """The card exists, its front matter is what loaders need, nothing is left to fill in."""
     if CARD not in subject.files:
         yield Refusal(CARD, "missing", "stage again: it writes the card")
         return
@@ -120,7 +120,7 @@ def _training(subject: Subject) -> Iterator[Refusal]:
 
 
 def numbers_have_runs(subject: Subject) -> Iterator[Refusal]:
-    """Every measured number of a model card stands in results.json, under its run, for this model."""
+    """Every measured number of a model card stands in results.json, under its run."""
     if CARD not in subject.files:
         return
     results = _load(subject, "results.json")

@@ -106,12 +106,14 @@ def code_reads_well(subject: Subject) -> Iterator[Refusal]:
 
 
 def _import(subject: Subject, path: str, node: ast.AST, allowed: set[str]) -> Iterator[Refusal]:
+    if not isinstance(node, ast.Import | ast.ImportFrom):
+        return
     names: list[str] = []
     if isinstance(node, ast.Import):
         names = [alias.name for alias in node.names]
-    elif isinstance(node, ast.ImportFrom) and node.level == 0:
+    elif node.level == 0:
         names = [node.module or ""]
-    elif isinstance(node, ast.ImportFrom) and subject.kind == "model":
+    elif subject.kind == "model":
         inside = node.module and "." not in node.module and f"{node.module}.py" in subject.files
         if node.level != 1 or not inside:
             cause = f"imports .{node.module or ''}, which the loader does not follow"
@@ -137,9 +139,7 @@ def allowed_imports(subject: Subject) -> set[str]:
     for name in sorted(listed):
         listed |= _required(name)
     return {
-        module
-        for module, names in _modules().items()
-        if {_plain(name) for name in names} & listed
+        module for module, names in _modules().items() if {_plain(name) for name in names} & listed
     }
 
 

@@ -5,6 +5,7 @@ import pickletools
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from release.gates.gate import Refusal, Subject
 from release.shards import DamagedShard, read_content, read_members
@@ -132,7 +133,7 @@ def _pickled_members(path: Path, name: str, remedy: str) -> Iterator[Refusal]:
             yield Refusal(name, str(error), "build or download it again")
 
 
-def is_pickle(file: io.BufferedIOBase) -> bool:
+def is_pickle(file: IO[bytes]) -> bool:
     """Whether these bytes are a pickle: protocol 2 and later by their start, older ones by parsing.
 
     A text can parse as a harmless old pickle by accident; only one that reaches its end, names

@@ -42,12 +42,12 @@ def links_and_names(subject: Subject) -> Iterator[Refusal]:
             cause = f"differs from {folded[key]} in case or spelling only"
             yield Refusal(path, cause, "rename one: both are one file on other systems")
         folded[key] = path
-    for path in sorted(subject.folder.rglob("*")):
-        if path.is_dir() and not path.is_symlink():
-            name = path.relative_to(subject.folder).as_posix()
-            if path.name in NEVER or (path.name.startswith(".") and path.name not in HIDDEN):
+    for folder in sorted(subject.folder.rglob("*")):
+        if folder.is_dir() and not folder.is_symlink():
+            name = folder.relative_to(subject.folder).as_posix()
+            if folder.name in NEVER or (folder.name[0] == "." and folder.name not in HIDDEN):
                 yield Refusal(name, "a hidden folder or cache", "delete it")
-            elif not any(path.iterdir()):
+            elif not any(folder.iterdir()):
                 yield Refusal(name, "an empty folder, which a Hub cannot hold", "delete it")
 
 

@@ -1,4 +1,4 @@
-"""JSON and requirements: configuration that stays inside its repository and names fixed versions."""
+"""JSON and requirements: settings that stay inside their repository and name fixed versions."""
 
 import json
 import math

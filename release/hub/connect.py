@@ -37,7 +37,8 @@ def open_hub(repository: str, kind: str) -> Hub:
         return FolderHub(repository, kind, folder)
     if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
         raise ReleaseError(
-            "HF_HUB_OFFLINE is set, so no Hub may be reached: unset it, or set HF_ENDPOINT to a folder "
+            "HF_HUB_OFFLINE is set, so no Hub may be reached: unset it, or set HF_ENDPOINT to a "
+            "folder "
             "(file:///…) to publish there; nothing was changed"
         )
     from release.hub.remote import RemoteHub

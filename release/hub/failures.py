@@ -36,7 +36,7 @@ REFUSED = {
 
 
 def judge(error: BaseException) -> Judgement:
-    """What to do after `error`; an error nobody thought of counts as unknown, which is read again."""
+    """What to do after `error`; one that nobody thought of is unknown, and is looked into."""
     line = one_line(error)
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from release.errors import ReleaseError
@@ -23,11 +24,9 @@ LARGE = 10 << 20  # as the Hub decides for texts; here it only names the hash
 
 
 class StaleHead(Exception):
-    """The head is not the parent: what an HTTP Hub says with 412."""
+    """The head is not the parent: what an HTTP Hub says with 412, in the shape of its errors."""
 
-    class response:  # the shape `failures.judge` reads
-        status_code = 412
-        headers: dict[str, str] = {}
+    response = SimpleNamespace(status_code=412, headers={})
 
 
 class FolderHub:

@@ -5,7 +5,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +18,12 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import (
     build_hf_headers,
     disable_progress_bars,
     get_session,
+    hf_raise_for_status,
     set_client_factory,
 )
 from huggingface_hub.utils._http import default_client_factory
@@ -59,7 +61,8 @@ class RemoteHub:
             status = getattr(error.response, "status_code", None)
             if status == 401:
                 raise ReleaseError(
-                    f"{self.endpoint} does not accept this token; set HF_TOKEN or run `hf auth login`"
+                    f"{self.endpoint} does not accept this token; set HF_TOKEN or run `hf auth "
+                    "login`"
                 ) from error
             raise
         role = me.get("auth", {}).get("accessToken", {}).get("role")
@@ -94,7 +97,7 @@ class RemoteHub:
                 entry.size, entry.blob_id, entry.lfs.sha256 if entry.lfs else None
             )
             for entry in entries
-            if hasattr(entry, "blob_id")
+            if isinstance(entry, RepoFile)
         }
 
     def commits(self, revision: str) -> list[Commit]:
@@ -198,22 +201,34 @@ class RemoteHub:
                 raise LookupError(f"{self.address} holds no {path} at {revision}") from error
 
     def fetch(self, path: str, revision: str, folder: Path, route: int) -> Path:
-        """Download by the client (Xet where it is on), or over plain HTTP."""
-        if route == 0:
-            return Path(
-                self.api.hf_hub_download(
+        """Download over plain HTTP, which ends in time, or by the client's usual way (Xet)."""
+        if route == 1:
+            return in_time(
+                lambda: self.api.hf_hub_download(
                     self.repository, path, repo_type=self.kind, revision=revision, local_dir=folder
-                )
+                ),
+                f"{path} by the client",
             )
         to = folder / "plain"
-        url = hf_hub_url(self.repository, path, repo_type=self.kind, revision=revision,
-                         endpoint=self.endpoint)  # fmt: skip
-        headers = build_hf_headers(token=self.api.token)
-        with get_session().stream("GET", url, headers=headers) as response, to.open("wb") as file:
-            response.raise_for_status()
+        with self._get(path, revision, {}) as response, to.open("wb") as file:
+            if response.is_error:
+                response.read()
+            hf_raise_for_status(response)
             for block in response.iter_bytes():
                 file.write(block)
         return to
+
+    def _get(self, path: str, revision: str, headers: dict[str, str]) -> Any:
+        """The streamed answer for one file, with our token."""
+        url = hf_hub_url(
+            self.repository,
+            path,
+            repo_type=self.kind,
+            revision=revision,
+            endpoint=self.endpoint,
+        )
+        every = {**build_hf_headers(token=self.api.token), **headers}
+        return get_session().stream("GET", url, headers=every)
 
     def permanently_delete(self, keep: set[str]) -> list[str]:
         """Delete every large object but `keep` from all revisions; returns their hashes."""
@@ -239,11 +254,32 @@ class RemoteHub:
             self.api.delete_branch(self.repository, branch=name, repo_type=self.kind)
 
     def status(self, path: str, revision: str) -> int:
-        """What an anonymous reader is answered for one file: 200 when the bytes come."""
-        url = hf_hub_url(self.repository, path, repo_type=self.kind, revision=revision,
-                         endpoint=self.endpoint)  # fmt: skip
-        with get_session().stream("GET", url, headers={"Range": "bytes=0-0"}) as response:
+        """What a reader is answered for one file: 200 or 206 when the bytes come.
+
+        Asked with our token, so that a private or gated repository hides nothing from us.
+        """
+        with self._get(path, revision, {"Range": "bytes=0-0"}) as response:
             return int(response.status_code)
+
+
+def in_time(act: Callable[[], str], what: str) -> Path:
+    """A download that has no end of its own, given one. Raises TimeoutError."""
+    result: list[Path | BaseException] = []
+
+    def attempt() -> None:
+        try:
+            result.append(Path(act()))
+        except BaseException as error:  # handed to the caller below
+            result.append(error)
+
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(2 * READ_SECONDS)
+    if not result:
+        raise TimeoutError(f"{what} did not end within {2 * READ_SECONDS:g} s")
+    if isinstance(result[0], BaseException):
+        raise result[0]
+    return result[0]
 
 
 def _client() -> httpx2.Client:

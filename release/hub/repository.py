@@ -11,7 +11,7 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A file as a Hub lists it: size, git blob id, and SHA-256 where it is stored as a large one."""
+    """A file as a Hub lists it: size, git blob id, and SHA-256 where it is a large one."""
 
     size: int
     blob: str

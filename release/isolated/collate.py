@@ -1,4 +1,4 @@
-"""The collate function that the data card shows: rows stay lists, because nothing in them stacks."""
+"""The collate function that the data card shows: rows stay lists, as nothing in them stacks."""
 
 
 def collate(rows: list[dict]) -> dict[str, list]:

@@ -1,6 +1,7 @@
 """Import remote code as the loader would, and report what it does to the world while importing.
 
-stdin: {"folder", "classes": ["module.Class"], "home"}; stdout: {"acts": [{what, file, line}], "error"}.
+stdin: {"folder", "classes": ["module.Class"], "home"};
+stdout: {"acts": [{what, file, line}], "error"}.
 """
 
 import json
@@ -8,6 +9,7 @@ import os
 import shutil
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 WATCHED = {
@@ -49,8 +51,18 @@ WATCHED = {
     "webbrowser.open": "opens an address",
     "signal.pthread_kill": "sends a signal",
 }
-ABOUT_FILES = {"os.listdir", "os.scandir", "glob.glob", "os.mkdir", "ctypes.dlopen", "marshal.loads",
-               "os.rename", "os.remove", "shutil.copyfile", "shutil.move"}  # fmt: skip
+ABOUT_FILES = {
+    "os.listdir",
+    "os.scandir",
+    "glob.glob",
+    "os.mkdir",
+    "ctypes.dlopen",
+    "marshal.loads",
+    "os.rename",
+    "os.remove",
+    "shutil.copyfile",
+    "shutil.move",
+}
 
 
 class Watch:
@@ -124,7 +136,7 @@ class Watch:
             return  # a library that this line imports, at its own import: the libraries are pinned
         place = {
             "what": what,
-            "file": os.path.basename(frames[last].filename),
+            "file": Path(frames[last].filename).name,
             "line": frames[last].lineno,
         }
         if place not in self.acts:
@@ -137,7 +149,7 @@ class Watch:
 def main() -> None:
     """Import every class; print what happened."""
     task = json.load(sys.stdin)
-    copy = os.path.join(task["home"], "model")
+    copy = str(Path(task["home"], "model"))
     shutil.copytree(
         task["folder"],
         copy,
@@ -159,8 +171,7 @@ def main() -> None:
             first = (str(error).splitlines() or [""])[0]
             answer["error"] = f"{name}: {type(error).__name__}: {first}"
         watch.on = False
-    sys.__stdout__.write(json.dumps({**answer, "acts": watch.acts}) + "\n")
-    sys.__stdout__.flush()
+    os.write(1, (json.dumps({**answer, "acts": watch.acts}) + "\n").encode())
     os._exit(0)  # nothing that the code left behind runs
 
 

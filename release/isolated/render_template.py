@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 MEMORY = 1 << 30  # bytes a template may take beside what the libraries hold
@@ -60,8 +61,8 @@ def in_a_child(text: str, seconds: float, characters: int) -> str | None:
         os.close(reading)
         signal.setitimer(signal.ITIMER_REAL, seconds)
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        with open("/proc/self/statm", encoding="ascii") as file:
-            most = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE") + MEMORY
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+        most = pages * os.sysconf("SC_PAGE_SIZE") + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (most, most))
         try:
             problem = render_one(text, characters)

@@ -104,7 +104,8 @@ def commit_once(hub: Hub, order: Order, say: Say) -> Landed:
             return Landed(answer)
         return after_stale(hub, order, say)
     raise ReleaseError(
-        f"the commit on {order.parent} got no clear answer in {TRIES} tries ({last}); run the same command "
+        f"the commit on {order.parent} got no clear answer in {TRIES} tries ({last}); run the "
+        "same command "
         "again: it finds out whether it landed"
     )
 
@@ -173,7 +174,8 @@ def after_stale(hub: Hub, order: Order, say: Say) -> Landed:
             break
         if time.monotonic() > deadline:
             raise ReleaseError(
-                f"the Hub says the head is not {order.parent} and goes on showing it; run the command again"
+                f"the Hub says the head is not {order.parent} and goes on showing it; run the "
+                "command again"
             )
         time.sleep(wait)  # the answer came from another node than this reading
         wait = min(wait * 2, 5)
@@ -182,7 +184,8 @@ def after_stale(hub: Hub, order: Order, say: Say) -> Landed:
         head = history[0]
         raise ReleaseError(
             f"somebody else published first: we built on {order.parent}, the head is {head.sha} "
-            f"({head.title!r} by {head.author}); nothing of ours was committed. Look at it, then run again"
+            f"({head.title!r} by {head.author}); nothing of ours was committed. Look at it, then "
+            "run again"
         )
     if ours.sha == history[0].sha:
         return Landed(ours.sha, ("an earlier request had landed although its answer was lost",))

@@ -23,8 +23,8 @@ def difference(old: Manifest | None, new: Manifest) -> str:
     come = sorted(set(after) - set(before))
     gone = sorted(set(before) - set(after))
     changed = sorted(p for p in set(after) & set(before) if after[p].sha256 != before[p].sha256)
-    samples = [sum(e.samples for e in m.files if e.path.startswith("data/")) for m in (old, new)]
-    lines = [f"Samples: {samples[0]:,} before, {samples[1]:,} now."]
+    was, now = (sum(e.samples for e in m.files if e.path.startswith("data/")) for m in (old, new))
+    lines = [f"Samples: {was:,} before, {now:,} now."]
     lines += [
         f"{what}: {len(paths)} files"
         + (f" ({', '.join(paths[:5])}{', …' if len(paths) > 5 else ''})." if paths else ".")

@@ -100,7 +100,8 @@ def publish(
         tag(plan, ours)
         head = patiently(hub.head, "reading the head", say)
         raise OthersOnTop(
-            f"ours landed as {ours} (tag {plan.tag}), and others committed on top: the head is {head}; look at both"
+            f"ours landed as {ours} (tag {plan.tag}), and others committed on top: the head is "
+            f"{head}; look at both"
         ) from error
     if options.tag:
         tag(plan, commit)
@@ -130,7 +131,8 @@ def prepare(hub: Hub, folder: Path, kind: str, options: PublishOptions) -> Plan:
     count = len(_additions(plan)) + len(_deletions(plan))
     if count > OPERATIONS and not options.staged:
         raise ReleaseError(
-            f"{count} operations in one commit; the Hub gives up on far fewer. Make larger shards (shards.max_mb), "
+            f"{count} operations in one commit; the Hub gives up on far fewer. Make larger shards "
+            "(shards.max_mb), "
             "or publish with --staged, which goes through a pull request"
         )
     if count > ADVISED:
@@ -148,7 +150,8 @@ def _check_tag(plan: Plan) -> None:
     different = compare(plan.wanted, patiently(lambda: plan.hub.tree(there), "reading a tag", say))
     if different:
         raise ReleaseError(
-            f"{plan.tag} exists on {there} and holds another release ({different}); stage with a new --version"
+            f"{plan.tag} exists on {there} and holds another release ({different}); stage with a "
+            "new --version"
         )
 
 
@@ -195,7 +198,7 @@ def _already_there(plan: Plan) -> str | None:
 
 
 def _find_under_others(plan: Plan) -> None:
-    """A killed run's commit may have landed, and others committed on it: theirs is not ours to undo."""
+    """A killed run's commit may have landed under others': theirs is not ours to undo."""
     begun = plan.journal.entry(plan.hub.address, plan.release)
     if not begun.get("parent") or begun.get("done"):
         return
@@ -267,7 +270,8 @@ def _checked(plan: Plan, landed: Landed) -> str:
     different = compare(plan.wanted, tree)
     if different:
         raise ReleaseError(
-            f"the commit {landed.sha} does not hold what was sent ({different}); it was neither tagged nor made "
+            f"the commit {landed.sha} does not hold what was sent ({different}); it was neither "
+            "tagged nor made "
             "public. Look at the repository, then run again"
         )
     return landed.sha

@@ -5,8 +5,10 @@ many batches, and whether it refuses when `main` moved, only it can tell: so the
 right before, the tree compared after, and a difference is reported, never repaired.
 """
 
+from collections.abc import Sequence
+
 from release.errors import ReleaseError
-from release.hub.repository import Hub
+from release.hub.repository import Addition, Hub
 from release.publishing.commit import Landed, Order, Say, commit_once, patiently
 from release.publishing.wanted import WantedFile, compare
 
@@ -33,7 +35,8 @@ def commit_in_pull_request(hub: Hub, order: Order, say: Say) -> Landed:
     head = patiently(hub.head, "reading the head", say)
     if head != order.parent:
         raise ReleaseError(
-            f"somebody else published: we built on {order.parent}, the head is {head}; {ref} was not merged, "
+            f"somebody else published: we built on {order.parent}, the head is {head}; {ref} was "
+            "not merged, "
             "close it and run again"
         )
     return _merge(hub, order, ref, say)
@@ -46,7 +49,7 @@ def send_whole(hub: Hub, order: Order, say: Say) -> None:
 
 def _batches(order: Order) -> list[Order]:
     """Orders of at most BATCH operations each, deletions last."""
-    found = []
+    found: list[tuple[Sequence[Addition], Sequence[str]]] = []
     for at in range(0, len(order.additions), BATCH):
         found.append((order.additions[at : at + BATCH], []))
     for at in range(0, len(order.deletions), BATCH):
@@ -66,8 +69,14 @@ def _batch(hub: Hub, batch: Order, ref: str, parent: str, number: int, say: Say)
         history = hub.commits(ref)
         if history[0].sha != parent and f"batch: {number}" in history[0].message:
             return history[0].sha
-        return hub.commit(batch.additions, batch.deletions, parent, f"{batch.title}, part {number + 1}",
-                          message, ref)  # fmt: skip
+        return hub.commit(
+            batch.additions,
+            batch.deletions,
+            parent,
+            f"{batch.title}, part {number + 1}",
+            message,
+            ref,
+        )
 
     sha = patiently(once, f"part {number + 1}", say)
     there = patiently(lambda: hub.tree(sha), "reading the pull request", say)

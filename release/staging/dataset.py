@@ -20,9 +20,12 @@ from release.staging.terms import TERMS
 REPOSITORY = "behavior-llava/blift"
 CONTACT = "the discussion page of this repository"
 RAI = {
-    "dataCollection": "Public posts, comments and media of Reddit and YouTube, filtered by stated rules.",
-    "dataBiases": "Likes and comments show who watched and what platforms ranked, not quality or truth.",
-    "personalSensitiveInformation": "Names of authors are removed; classes of personal data in texts are replaced and counted in the card.",
+    "dataCollection": "Public posts, comments and media of Reddit and YouTube, filtered by stated "
+    "rules.",
+    "dataBiases": "Likes and comments show who watched and what platforms ranked, not quality or "
+    "truth.",
+    "personalSensitiveInformation": "Names of authors are removed; classes of personal data in "
+    "texts are replaced and counted in the card.",
     "dataUseCases": "Research on content understanding and on how audiences react.",
     "dataLimitations": "Top comments only; languages and years as counted in the card.",
     "dataReleaseMaintenancePlan": "Withdrawn items leave every file and every old revision.",
@@ -187,8 +190,10 @@ def _documents(source: Path, build: Manifest, target: Path, options: DatasetOpti
         raise ReleaseError(f"{media}: no such file; --attributions names a Markdown file")
     else:
         text = (
-            "# Where the media come from\n\nEvery sample names its page in `permalink` and its file in `url`"
-            " (columns of `metadata/*.parquet`): that is the attribution of each picture and video.\n"
+            "# Where the media come from\n\nEvery sample names its page in `permalink` and its "
+            "file in `url`"
+            " (columns of `metadata/*.parquet`): that is the attribution of each picture and "
+            "video.\n"
         )
     write_whole(target / "MEDIA.md", text.encode())
     first = (
@@ -217,11 +222,17 @@ def _close(target: Path, facts: DatasetFacts, packed: Repacked, options: Dataset
     card, report = dataset_card(facts)
     write_whole(target / CARD, card.encode())
     write_json(target / "privacy.json", report)
-    description = f"BLIFT, tier {facts.build.facts['release']['tier']}: media with likes and comments of their viewers."
+    tier = facts.build.facts["release"]["tier"]
+    description = f"BLIFT, tier {tier}: media with likes and comments of their viewers."
     json_ld = croissant(
-        options.repository, options.version, description, facts.entries,
-        {**RAI, "dataUseTerms": GATE_PROMPT}, BIBTEX, options.date,
-    )  # fmt: skip
+        options.repository,
+        options.version,
+        description,
+        facts.entries,
+        {**RAI, "dataUseTerms": GATE_PROMPT},
+        BIBTEX,
+        options.date,
+    )
     write_json(target / "croissant.json", json_ld)
     kept = {name: facts.build.facts[name] for name in ("inputs", "settings", "code", "release")}
     told = {"kind": "dataset", "version": options.version, "built_from": facts.build.root,

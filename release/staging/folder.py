@@ -50,10 +50,10 @@ def stage_folder(
 
 
 def source_files(kind: str, source: Path, left: Sequence[str] = ()) -> list[str]:
-    """Files of an artefact; links, hidden files and odd names are refused before anything is copied.
+    """Files of an artefact; links, hidden files and odd names are refused before any copy.
 
-    Folders named in `left` (and Python's caches) stay behind. Raises: ReleaseError without a folder,
-    Refused for what copying would hide: a copy of a link is a file like any other.
+    Folders named in `left` (and Python's caches) stay behind. Raises: ReleaseError without a
+    folder, Refused for what copying would hide: a copy of a link is a file like any other.
     """
     if not source.is_dir():
         raise ReleaseError(f"{source} is no folder; give the artefact's folder with --from")

@@ -66,8 +66,16 @@ def _fill(source: Path, paths: list[str], target: Path, options: ModelOptions) -
         write_whole(target / "requirements.txt", pinned_requirements(given, "minimum").encode())
     write_whole(target / "LICENSE", licence_text(options.license, ROOT / "LICENSE").encode())
     write_whole(target / CARD, card_text(training, results, before, options).encode())
-    facts = {"kind": "model", "version": options.version, "settings": {}, "inputs": [], "code": {},
-             "release": {"repository": options.repository}, "built_from": folder_digest(source), "answer": first_answer(target)}  # fmt: skip
+    facts = {
+        "kind": "model",
+        "version": options.version,
+        "settings": {},
+        "inputs": [],
+        "code": {},
+        "release": {"repository": options.repository},
+        "built_from": folder_digest(source),
+        "answer": first_answer(target),
+    }
     write_manifest(target, list_folder(target, {}), facts)
     return sorted({p.split("/")[0] for p in _left(source)})
 
@@ -136,20 +144,22 @@ def checked_results(
     for row in rows:
         if row.get("model_revision") != own:
             raise ReleaseError(
-                f"{options.results}: {row['task']} was measured on {row.get('model_revision')}, this folder "
+                f"{options.results}: {row['task']} was measured on {row.get('model_revision')}, "
+                "this folder "
                 f"is {own}; evaluate this folder"
             )
     for row in before:
         if base and row.get("model_revision") != base:
             raise ReleaseError(
-                f"{options.before}: {row['task']} was measured on {row.get('model_revision')}, the base model "
+                f"{options.before}: {row['task']} was measured on {row.get('model_revision')}, "
+                "the base model "
                 f"was {base}; evaluate the base model"
             )
     return rows
 
 
 def folder_digest(folder: Path) -> str:
-    """What evaluation calls a model folder: a digest of its files, the training summary left out."""
+    """What evaluation calls a model folder: a digest of its files without the training summary."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.suffix in DIGESTED and path.name not in SUMMARIES[1:] and path.is_file():

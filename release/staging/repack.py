@@ -1,8 +1,8 @@
 """Shards by source, and a config of records without media.
 
 A build mixes its sources inside every shard. A config of one source can then only be had by giving
-each source its own shards; bytes of members are copied as they are, and every shard keeps the number
-of the one it came from, so that an item that leaves touches one shard of its source and no other.
+each source its own shards; bytes of members are copied as they are, and every shard keeps the
+number of the one it came from, so that an item that leaves touches one shard and no other.
 """
 
 import json

@@ -36,7 +36,8 @@ def stage_space(source: Path, out: Path, options: SpaceOptions) -> Staged:
         raise ReleaseError(f"{source} lacks {', '.join(missing)}; expected the folder space/")
     if options.revision is None or not re.fullmatch(r"[0-9a-f]{40}", options.revision):
         raise ReleaseError(
-            f"--revision is {options.revision!r}: expected the full hash (40 hex digits) of the published "
+            f"--revision is {options.revision!r}: expected the full hash (40 hex digits) of the "
+            "published "
             "model, as `python -m release model publish` prints it"
         )
     return stage_folder("space", out, lambda target: _fill(source, paths, target, options))
@@ -54,16 +55,26 @@ def _fill(source: Path, paths: list[str], target: Path, options: SpaceOptions) -
     filled = [_pin(target / path, pins) for path in paths if path.endswith(".py")]
     if not any(filled):
         raise ReleaseError(
-            f"no file of {source} reads os.environ.get('MODEL_REVISION'): the model cannot be pinned"
+            f"no file of {source} reads os.environ.get('MODEL_REVISION'): the model cannot be "
+            "pinned"
         )
     exact = pinned_requirements(source / "requirements.txt", "exact")
     write_whole(target / "requirements.txt", exact.encode())
     block["models"] = [model, *(m for m in models if m != model)]
-    pinned = f"\n\n## Which model\n\n`{model}` at revision `{options.revision}`, unless the variables `MODEL_ID` and `MODEL_REVISION` say otherwise.\n"
+    pinned = (
+        f"\n\n## Which model\n\n`{model}` at revision `{options.revision}`, unless the variables "
+        "`MODEL_ID` and `MODEL_REVISION` say otherwise.\n"
+    )
     write_whole(target / CARD, join_card(block, body + pinned).encode())
     write_whole(target / "LICENSE", licence_text(options.license, ROOT / "LICENSE").encode())
-    facts = {"kind": "space", "version": options.version, "settings": {}, "inputs": [], "code": {},
-             "release": {"model": model, "revision": options.revision}}  # fmt: skip
+    facts = {
+        "kind": "space",
+        "version": options.version,
+        "settings": {},
+        "inputs": [],
+        "code": {},
+        "release": {"model": model, "revision": options.revision},
+    }
     write_manifest(target, list_folder(target, {}), facts)
     return []
 
@@ -71,7 +82,8 @@ def _fill(source: Path, paths: list[str], target: Path, options: SpaceOptions) -
 def _pin(path: Path, pins: dict[str, str]) -> bool:
     """Fill our defaults into `os.environ.get(NAME, …)`; whether the revision was filled in here."""
     text = path.read_text("utf-8")
-    calls = [node for node in ast.walk(ast.parse(text)) if _reads(node) in pins]
+    nodes = (n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call))
+    calls = [node for node in nodes if _reads(node) in pins]
     lines = text.splitlines(keepends=True)
     for node in sorted(calls, key=lambda n: (n.lineno, n.col_offset), reverse=True):
         if node.lineno != node.end_lineno:
@@ -86,7 +98,7 @@ def _pin(path: Path, pins: dict[str, str]) -> bool:
     return any(_reads(node) == "MODEL_REVISION" for node in calls)
 
 
-def _reads(node: ast.AST) -> str | None:
+def _reads(node: ast.Call) -> str | None:
     """The variable that `os.environ.get("NAME"…)` or `os.getenv("NAME"…)` reads."""
     if not isinstance(node, ast.Call) or ast.unparse(node.func) not in (
         "os.environ.get",

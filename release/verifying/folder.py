@@ -95,5 +95,5 @@ def check_against(manifest: Manifest, against: Path | None, report: Report) -> N
                 "stage and publish again, or see who changed it",
                 other.root,
                 manifest.root,
-            )  # fmt: skip
+            )
         )

@@ -14,8 +14,13 @@ SECONDS = 3600
 
 
 def check_loading(
-    kind: str, target: str, revision: str | None, manifest: Manifest, token: str | None, report: Report
-) -> None:  # fmt: skip
+    kind: str,
+    target: str,
+    revision: str | None,
+    manifest: Manifest,
+    token: str | None,
+    report: Report,
+) -> None:
     """Load what was verified as strangers do: every config, or the model and one answer."""
     extra = loader_environment(target, token)
     task: dict[str, Any] = {"target": target, "revision": revision, "kind": kind}
@@ -31,7 +36,7 @@ def check_loading(
 
 
 def loader_environment(target: str, token: str | None) -> dict[str, str]:
-    """Variables of the loading process: the endpoint, and a token only where nothing opens without."""
+    """Variables of the loading process: the endpoint, and a token where nothing opens without."""
     if Path(target).is_dir() or folder_of(endpoint()) is not None:
         return {}
     found = {"HF_ENDPOINT": endpoint(), "HF_HUB_OFFLINE": "0"}

@@ -25,7 +25,8 @@ def edit_release(old: Path, out: Path, wanted: Wanted, repository: str) -> tuple
     """
     if unresolved(wanted):
         raise ReleaseError(
-            "the list names authors, and a release holds none: run `blift forget` on the build, stage its "
+            "the list names authors, and a release holds none: run `blift forget` on the build, "
+            "stage its "
             "release, and give that folder with --from"
         )
     manifest = read_manifest(old)
@@ -142,14 +143,17 @@ def _documents(target: Path, version: str, wanted: Wanted, dropped: Dropped) -> 
         f"| {day} | {sum(dropped.kinds.values())} | {counts} | {version} | `{wanted.digest[:32]}` |"
     )
     head = (
-        "# Withdrawals\n\nItems that were taken out on request. The list's digest is keyed; neither list nor key "
-        "is published.\n\n| date | samples | named by | gone from version | digest of the list |\n|---|---|---|---|---|\n"
+        "# Withdrawals\n\nItems that were taken out on request. The list's digest is keyed; "
+        "neither list nor key "
+        "is published.\n\n| date | samples | named by | gone from version | digest of the list "
+        "|\n|---|---|---|---|---|\n"
     )
     write_whole(path, (head + "\n".join(rows) + "\n").encode())
     path = target / "CHANGELOG.md"
     old = path.read_text("utf-8").removeprefix("# Changes").strip() if path.is_file() else ""
     entry = (
-        f"## {version}\n\n{sum(dropped.kinds.values())} samples were withdrawn; earlier revisions are deleted. "
+        f"## {version}\n\n{sum(dropped.kinds.values())} samples were withdrawn; earlier revisions "
+        "are deleted. "
         "Readers pinned to one get an error and move to this version.\n"
     )
     write_whole(path, f"# Changes\n\n{entry}\n{old}\n".encode())

@@ -38,8 +38,8 @@ class Wanted:
 def read_list(path: Path) -> Wanted:
     """Read a list: `id X`, `url X`, `author X`, `media SHA256`, `phash HEX`, or the bare value.
 
-    The digest is keyed with a random key in FILE.key, which stays at home: without it nobody can try
-    ids against what is published. Raises: ReleaseError naming line and expectation.
+    The digest is keyed with a random key in FILE.key, which stays at home: without it nobody can
+    try ids against what is published. Raises: ReleaseError naming line and expectation.
     """
     if not path.is_file():
         raise ReleaseError(f"{path}: no such list; give the one `blift forget` took")

@@ -56,8 +56,12 @@ def collect(
     """
     places = Places(repository, kind, began)
     refs = read(hub.refs, "reading refs")
-    for group, named in (("branch", refs.branches), ("tag", refs.tags),
-                         ("pull request", refs.pull_requests), ("conversion", refs.conversions)):  # fmt: skip
+    for group, named in (
+        ("branch", refs.branches),
+        ("tag", refs.tags),
+        ("pull request", refs.pull_requests),
+        ("conversion", refs.conversions),
+    ):
         for name, head in named.items():
             if name != "main":
                 places.names[name] = group

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,11 +125,11 @@ def _close(hub: RemoteHub, places: Places, record: Path, result: Withdrawn) -> N
     refs = read(hub.refs, "reading refs")
     for name in refs.tags:
         if name != places.tag:
-            _once(lambda name=name: hub.delete_ref("tag", name), f"deleting tag {name}")
+            _once(partial(hub.delete_ref, "tag", name), f"deleting tag {name}")
             result.closed.append(f"tag {name}")
     for name in refs.branches:
         if name != "main":
-            _once(lambda name=name: hub.delete_ref("branch", name), f"deleting branch {name}")
+            _once(partial(hub.delete_ref, "branch", name), f"deleting branch {name}")
             result.closed.append(f"branch {name}")
     for ref in (*refs.pull_requests, *refs.conversions):
         say(f"{ref} has no call that deletes it: delete it on the site ({hub.address}/settings)")

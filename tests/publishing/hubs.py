@@ -64,7 +64,9 @@ class LoopbackHub:
         self.admin("log", method="DELETE")
 
     def get(self, path: str) -> Any:
-        request = urllib.request.Request(f"{self.endpoint}{path}", headers={"Authorization": f"Bearer {TOKENS['write']}"})
+        request = urllib.request.Request(
+            f"{self.endpoint}{path}", headers={"Authorization": f"Bearer {TOKENS['write']}"}
+        )
         with urllib.request.urlopen(request) as answer:
             return json.loads(answer.read())
 
@@ -76,9 +78,17 @@ class LoopbackHub:
         found = self.get(f"/api/datasets/{repository}/tree/{revision}?recursive=true&limit=1000")
         return {e["path"]: (e.get("lfs") or e)["oid"] for e in found if e["type"] == "file"}
 
-    def environment(self, token: str | None = "write", home: str = "shared", **more: str) -> dict[str, str]:
-        found = {**os.environ, "PYTHONPATH": str(ROOT), "HF_ENDPOINT": self.endpoint,
-                 "HF_HOME": str(self.homes / home), "HF_HUB_OFFLINE": "0", "BLIFT_HUB_TIMEOUT": "20"}  # fmt: skip
+    def environment(
+        self, token: str | None = "write", home: str = "shared", **more: str
+    ) -> dict[str, str]:
+        found = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "HF_ENDPOINT": self.endpoint,
+            "HF_HOME": str(self.homes / home),
+            "HF_HUB_OFFLINE": "0",
+            "BLIFT_HUB_TIMEOUT": "20",
+        }
         if token:
             found["HF_TOKEN"] = TOKENS[token]
         if not self.xet:
@@ -88,14 +98,31 @@ class LoopbackHub:
     def words(self, *words: str | Path) -> list[str]:
         return [sys.executable, "-m", "release", *map(str, words)]
 
-    def run(self, *words: str | Path, token: str | None = "write", home: str = "shared", **more: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self, *words: str | Path, token: str | None = "write", home: str = "shared", **more: str
+    ) -> subprocess.CompletedProcess[str]:
         """One command of the kit to its end."""
         environment = self.environment(token, home, **more)
-        return subprocess.run(self.words(*words), env=environment, capture_output=True, text=True, cwd=ROOT)
+        return subprocess.run(
+            self.words(*words), env=environment, capture_output=True, text=True, cwd=ROOT
+        )
 
-    def publish(self, folder: Path, repository: str, *more: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+    def publish(
+        self, folder: Path, repository: str, *more: str, **settings: Any
+    ) -> subprocess.CompletedProcess[str]:
         """`publish` of a data set; its answer as JSON on stdout."""
-        return self.run("dataset", "publish", folder, "--repo", repository, "--json", "--verify", "none", *more, **settings)
+        return self.run(
+            "dataset",
+            "publish",
+            folder,
+            "--repo",
+            repository,
+            "--json",
+            "--verify",
+            "none",
+            *more,
+            **settings,
+        )
 
 
 def names(folder: Path) -> dict[str, set[str]]:

@@ -1,4 +1,4 @@
-"""Small artefacts in the form of the contracts: a build's release folder, a trained model, a Space."""
+"""Small artefacts in the form of the contracts: a build's release folder, a staged model."""
 
 import hashlib
 import io
@@ -54,7 +54,12 @@ def sample(number: int, source: str, tier: str) -> dict[str, Any]:
         "views": 10_000 * (number + 1) if source == "youtube" else None,
         "score": number if source == "reddit" else None,
         "media_sha256": hashlib.sha256(picture(number)).hexdigest(),
-        "comments": [{"text": f"I like number {number} best of all the things here" if words else None, "likes": 3}],
+        "comments": [
+            {
+                "text": f"I like number {number} best of all the things here" if words else None,
+                "likes": 3,
+            }
+        ],
         "scenes": [{"caption": "a thing"}],
         "turns": [{"task": "scenes", "question": "What?", "answer": "A thing."}],
         "intro": "",
@@ -64,17 +69,27 @@ def sample(number: int, source: str, tier: str) -> dict[str, Any]:
 def features(media: bool) -> list[dict[str, Any]]:
     """Declared features as `blift build` writes them."""
     struct: list[dict[str, Any]] = [{"name": n, "dtype": d} for n, d in PLAIN.items()]
-    struct += [{"name": n, "list": [{"name": k, "dtype": d} for k, d in f[0].items()]} for n, f in LIST.items()]
-    columns: list[dict[str, Any]] = [{"name": "__key__", "dtype": "string"}, {"name": "__url__", "dtype": "string"}]
+    struct += [
+        {"name": n, "list": [{"name": k, "dtype": d} for k, d in f[0].items()]}
+        for n, f in LIST.items()
+    ]
+    columns: list[dict[str, Any]] = [
+        {"name": "__key__", "dtype": "string"},
+        {"name": "__url__", "dtype": "string"},
+    ]
     columns += [{"name": "jpg", "dtype": "image"}] if media else []
     return [*columns, {"name": "json", "struct": struct}]
 
 
 def make_build(
-    folder: Path, samples: int = 6, shards: int = 1, tier: str = "full", sources: tuple[str, ...] = ("reddit", "youtube"),
-    first: int = 0, size: int = 0,
-) -> Path:  # fmt: skip
-    """A release folder as a build leaves it; `size` random bytes make each picture's twin larger."""
+    folder: Path,
+    samples: int = 6,
+    shards: int = 1,
+    tier: str = "full",
+    sources: tuple[str, ...] = ("reddit", "youtube"),
+    first: int = 0,
+) -> Path:
+    """A release folder as a build leaves it."""
     import yaml
 
     release = folder / "release"
@@ -85,7 +100,11 @@ def make_build(
     for split, share in (("train", shards), ("test", 1)):
         for shard in range(share):
             rows = [
-                sample(first + shard * samples + n + (50_000 if split == "test" else 0), sources[n % len(sources)], tier)
+                sample(
+                    first + shard * samples + n + (50_000 if split == "test" else 0),
+                    sources[n % len(sources)],
+                    tier,
+                )
                 for n in range(samples)
             ]
             for row in rows:
@@ -104,14 +123,41 @@ def make_build(
     total = sum(sum(c.values()) for c in counted.values())
     facts = {
         "inputs": [{"role": "youtube", "name": "youtube.jsonl.gz", "bytes": 3, "sha256": "0" * 64}],
-        "settings": {"preset": "seed", "shards": {"notice": "Made up for a test."}, "reddit": {"min_words": 3}},
+        "settings": {
+            "preset": "seed",
+            "shards": {"notice": "Made up for a test."},
+            "reddit": {"min_words": 3},
+        },
         "code": {"package": "blift", "version": "0.1.0", "sha256": "1" * 64},
-        "release": {"tier": tier, "annotators": [], "absent": {"asr": "switched off"}, "images": total, "videos": 0,
-                    "comments": total, "sources": counted, "replaced": {"email": 2}},
-    }  # fmt: skip
+        "release": {
+            "tier": tier,
+            "annotators": [],
+            "absent": {"asr": "switched off"},
+            "images": total,
+            "videos": 0,
+            "comments": total,
+            "sources": counted,
+            "replaced": {"email": 2},
+        },
+    }
     write_manifest(release, files, facts)
-    (folder / "funnel.json").write_text(json.dumps({"steps": [
-        {"source": "reddit", "media_type": "image", "step": "read", "in": 9, "out": 6, "dropped": {}, "paper": 400000}]}))  # fmt: skip
+    (folder / "funnel.json").write_text(
+        json.dumps(
+            {
+                "steps": [
+                    {
+                        "source": "reddit",
+                        "media_type": "image",
+                        "step": "read",
+                        "in": 9,
+                        "out": 6,
+                        "dropped": {},
+                        "paper": 400000,
+                    }
+                ]
+            }
+        )
+    )
     return release
 
 
@@ -133,13 +179,28 @@ def write_shard(release: Path, name: str, rows: list[dict[str, Any]], media: boo
                 info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))
     fields = [(n, ARROW[d]) for n, d in PLAIN.items()]
-    fields += [(n, pa.list_(pa.struct([(k, ARROW[d]) for k, d in f[0].items()]))) for n, f in LIST.items()]
+    fields += [
+        (n, pa.list_(pa.struct([(k, ARROW[d]) for k, d in f[0].items()]))) for n, f in LIST.items()
+    ]
     fields += [("comment_ids", pa.list_(pa.string())), ("media_phash", pa.list_(pa.string())),
                ("language", pa.string()), ("shard", pa.string())]  # fmt: skip
-    full = [row | {"comment_ids": [f"c{row['id'][-5:]}"], "media_phash": [], "language": "en", "shard": f"data/{name}.tar"}
-            for row in rows]  # fmt: skip
-    pq.write_table(pa.Table.from_pylist(full, schema=pa.schema(fields)), release / f"metadata/{name}.parquet")
-    return [entry_of(release, f"data/{name}.tar", len(rows)), entry_of(release, f"metadata/{name}.parquet", len(rows))]
+    full = [
+        row
+        | {
+            "comment_ids": [f"c{row['id'][-5:]}"],
+            "media_phash": [],
+            "language": "en",
+            "shard": f"data/{name}.tar",
+        }
+        for row in rows
+    ]
+    pq.write_table(
+        pa.Table.from_pylist(full, schema=pa.schema(fields)), release / f"metadata/{name}.parquet"
+    )
+    return [
+        entry_of(release, f"data/{name}.tar", len(rows)),
+        entry_of(release, f"metadata/{name}.parquet", len(rows)),
+    ]
 
 
 CONFIGURATION = """from transformers import PretrainedConfig
@@ -194,7 +255,11 @@ def make_staged_model(folder: Path) -> Path:
     """A staged model folder that every gate lets through, with code of its own."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    save_file({"w": rng.normal(size=(4, 4)).astype("float32")}, folder / "model.safetensors", {"format": "pt"})
+    save_file(
+        {"w": rng.normal(size=(4, 4)).astype("float32")},
+        folder / "model.safetensors",
+        {"format": "pt"},
+    )
     texts = {
         "config.json": json.dumps({"model_type": "toy", "auto_map": AUTO_MAP}),
         "configuration_toy.py": CONFIGURATION,
@@ -202,12 +267,28 @@ def make_staged_model(folder: Path) -> Path:
         "processing_toy.py": PROCESSING,
         "chat_template.jinja": TEMPLATE,
         "requirements.txt": "torch>=2.13\ntransformers>=5.23,<6\n",
-        "training_manifest.json": json.dumps({"dataset_revision": "7ce1" * 16, "base_model": "org/base", "code_commit": "ab" * 20}),
-        "results.json": json.dumps([{"task": "blift", "version": 1, "metric": "mae", "n": 2, "unparsed": 0, "value": 0.25,
-                                     "interval": None, "chance": None, "run_id": RUN, "model_revision": "sha256:0"}]),
+        "training_manifest.json": json.dumps(
+            {"dataset_revision": "7ce1" * 16, "base_model": "org/base", "code_commit": "ab" * 20}
+        ),
+        "results.json": json.dumps(
+            [
+                {
+                    "task": "blift",
+                    "version": 1,
+                    "metric": "mae",
+                    "n": 2,
+                    "unparsed": 0,
+                    "value": 0.25,
+                    "interval": None,
+                    "chance": None,
+                    "run_id": RUN,
+                    "model_revision": "sha256:0",
+                }
+            ]
+        ),
         "LICENSE": "Apache License 2.0, the whole text of it. " * 5,
         "README.md": CARD,
-    }  # fmt: skip
+    }
     for name, text in texts.items():
         (folder / name).write_text(text)
     seal(folder, "model")
@@ -217,6 +298,14 @@ def make_staged_model(folder: Path) -> Path:
 def seal(folder: Path, kind: str) -> None:
     """Write the manifest of a folder anew, so that a gate other than the manifest's must object."""
     (folder / "manifest.json").unlink(missing_ok=True)
-    files = [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_file() and not p.is_symlink()]
+    files = [
+        p.relative_to(folder).as_posix()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and not p.is_symlink()
+    ]
     entries = [entry_of(folder, path, 0) for path in files]
-    write_manifest(folder, entries, {"kind": kind, "version": "1.0", "settings": {}, "inputs": [], "code": {}, "release": {}})
+    write_manifest(
+        folder,
+        entries,
+        {"kind": kind, "version": "1.0", "settings": {}, "inputs": [], "code": {}, "release": {}},
+    )

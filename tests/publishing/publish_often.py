@@ -17,7 +17,9 @@ from release.files import hashes_of, relative_files
 
 def ask(endpoint: str, path: str, value: object = None, method: str | None = None) -> object:
     data = None if value is None else json.dumps(value).encode()
-    request = urllib.request.Request(endpoint + path, data, {"Authorization": "Bearer hf_test_write"}, method=method)
+    request = urllib.request.Request(
+        endpoint + path, data, {"Authorization": "Bearer hf_test_write"}, method=method
+    )
     with urllib.request.urlopen(request) as answer:
         return json.loads(answer.read())
 
@@ -47,7 +49,18 @@ def run() -> None:
         ask(endpoint, "/_admin/faults", faults)
         out, errors, started = io.StringIO(), io.StringIO(), time.monotonic()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
-            code = main(["dataset", "publish", str(folder), "--repo", repository, "--verify", "none", "--json"])
+            code = main(
+                [
+                    "dataset",
+                    "publish",
+                    str(folder),
+                    "--repo",
+                    repository,
+                    "--verify",
+                    "none",
+                    "--json",
+                ]
+            )
         hit = ask(endpoint, "/_admin/faults")
         ask(endpoint, "/_admin/faults", [])
         slowest = max(slowest, time.monotonic() - started)

@@ -1,3 +1,4 @@
+# ruff: noqa: E501  (one offence, one line)
 """A data set with one hostile thing in it is refused; a sound one is staged by source and loads."""
 
 import io
@@ -47,7 +48,9 @@ def reseal(folder: Path) -> None:
     old = read_manifest(folder)
     samples = {e.path: e.samples for e in old.files}
     paths = [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
-    entries = [entry_of(folder, p, samples.get(p, 0)) for p in sorted(paths) if p != "manifest.json"]
+    entries = [
+        entry_of(folder, p, samples.get(p, 0)) for p in sorted(paths) if p != "manifest.json"
+    ]
     facts = {k: v for k, v in old.facts.items() if k not in ("root", "git_blobs")}
     write_manifest(folder, entries, facts)
 
@@ -78,7 +81,9 @@ def record(**values: object) -> Callable[[Path], None]:
 
 def picture(data: bytes) -> Callable[[Path], None]:
     def spoil(folder: Path) -> None:
-        rewrite_tar(folder / "data/train-00000-reddit.tar", lambda n, d: data if n.endswith("jpg") else d)
+        rewrite_tar(
+            folder / "data/train-00000-reddit.tar", lambda n, d: data if n.endswith("jpg") else d
+        )
 
     return spoil
 
@@ -122,7 +127,9 @@ def mp4(*boxes: bytes) -> bytes:
 
 def add_member(name: str, data: bytes, kind: bytes = tarfile.REGTYPE) -> Callable[[Path], None]:
     def spoil(folder: Path) -> None:
-        with tarfile.open(folder / "data/train-00000-reddit.tar", "a", format=tarfile.USTAR_FORMAT) as tar:
+        with tarfile.open(
+            folder / "data/train-00000-reddit.tar", "a", format=tarfile.USTAR_FORMAT
+        ) as tar:
             info = tarfile.TarInfo(name)
             info.type, info.linkname = kind, "/etc/passwd" if kind != tarfile.REGTYPE else ""
             info.size = len(data) if kind == tarfile.REGTYPE else 0
@@ -222,7 +229,10 @@ def test_the_ids_tier_holds_no_word_of_a_user(field: str, tmp_path: Path):
     stage_dataset(make_build(tmp_path, tier="ids"), staged, DatasetOptions())
     record(**WORDS[field])(staged)
     reseal(staged)
-    with pytest.raises(Refused, match=rf"a word of a user in tier 'ids': {field}".replace("(", r"\(").replace(")", r"\)")):
+    with pytest.raises(
+        Refused,
+        match=rf"a word of a user in tier 'ids': {field}".replace("(", r"\(").replace(")", r"\)"),
+    ):
         check_folder(staged, "dataset")
 
 
@@ -244,7 +254,14 @@ def test_what_a_video_carries_beside_its_frames_is_named(data: bytes, expected: 
 
 def test_plain_media_carry_nothing():
     assert list(payload(jpeg())) == []
-    assert list(payload(mp4(box(b"free", bytes(4000)), box(b"moov", box(b"udta")), box(b"mdat", b"x" * 99)))) == []
+    assert (
+        list(
+            payload(
+                mp4(box(b"free", bytes(4000)), box(b"moov", box(b"udta")), box(b"mdat", b"x" * 99))
+            )
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -281,7 +298,9 @@ def test_shards_are_split_by_source_and_nothing_is_lost(build: Path, staged: Pat
 
 def test_staging_twice_gives_the_same_bytes(build: Path, staged: Path, tmp_path: Path):
     stage_dataset(build, tmp_path / "again", DatasetOptions())
-    assert (tmp_path / "again/manifest.json").read_bytes() == (staged / "manifest.json").read_bytes()
+    assert (tmp_path / "again/manifest.json").read_bytes() == (
+        staged / "manifest.json"
+    ).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -296,7 +315,9 @@ def test_staging_twice_gives_the_same_bytes(build: Path, staged: Path, tmp_path:
         (lambda f: (f / ".env").write_text("x"), r"\.env never leaves"),
     ],
 )  # fmt: skip
-def test_a_damaged_or_foreign_build_is_not_staged(harm: Callable[[Path], object], expected: str, tmp_path: Path):
+def test_a_damaged_or_foreign_build_is_not_staged(
+    harm: Callable[[Path], object], expected: str, tmp_path: Path
+):
     build = make_build(tmp_path)
     harm(build)
     with pytest.raises(ReleaseError, match=expected):
@@ -318,7 +339,8 @@ def test_a_space_is_pinned_to_one_revision(tmp_path: Path):
     assert f'os.environ.get("MODEL_REVISION", "{"ab" * 20}")' in texts
     assert 'os.environ.get("MODEL_ID", "org/model")' in texts
     lines = (tmp_path / "space/requirements.txt").read_text().split()
-    assert lines and all("==" in line for line in lines)
+    assert lines
+    assert all("==" in line for line in lines)
 
 
 @pytest.mark.parametrize(
@@ -341,12 +363,21 @@ def test_a_hostile_space_is_refused(name: str, text: str, expected: str, tmp_pat
 
 def test_command_line_exit_codes(build: Path, tmp_path: Path):
     command = [sys.executable, "-m", "release", "dataset", "stage", "--from", str(build), "--json"]
-    good = subprocess.run([*command, "--out", str(tmp_path / "a")], cwd=ROOT, capture_output=True, text=True)
+    good = subprocess.run(
+        [*command, "--out", str(tmp_path / "a")], cwd=ROOT, capture_output=True, text=True
+    )
     assert good.returncode == 0, good.stderr
     assert json.loads(good.stdout)["files"] > 10
-    bad = subprocess.run([*command, "--out", str(tmp_path / "a")], cwd=ROOT, capture_output=True, text=True)
+    bad = subprocess.run(
+        [*command, "--out", str(tmp_path / "a")], cwd=ROOT, capture_output=True, text=True
+    )
     assert bad.returncode == 1
     assert bad.stderr.startswith("release: ")
     assert "Traceback" not in bad.stderr
-    wrong = subprocess.run([sys.executable, "-m", "release", "dataset", "fly"], cwd=ROOT, capture_output=True, text=True)
+    wrong = subprocess.run(
+        [sys.executable, "-m", "release", "dataset", "fly"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert wrong.returncode == 2

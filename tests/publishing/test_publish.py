@@ -24,20 +24,24 @@ def test_a_release_is_one_commit_a_tag_and_the_exact_tree(hub: LoopbackHub, stag
     first = hub.publish(one, repository)
     assert first.returncode == 0, first.stderr
     answer = json.loads(first.stdout)
-    assert holds(hub, repository, one) and holds(hub, repository, one, "v1.1")
+    assert holds(hub, repository, one)
+    assert holds(hub, repository, one, "v1.1")
     info = hub.get(f"/api/datasets/{repository}")
     assert info["private"] is False
     assert info["gated"] == "manual"  # tier full
     assert [c["id"] for c in hub.commits(repository)] == [answer["commit"]]
     message = hub.commits(repository)[0]["message"]
-    assert answer["release"] in message and "merkle-root: " in message
+    assert answer["release"] in message
+    assert "merkle-root: " in message
 
     second = hub.publish(two, repository)
     assert second.returncode == 0, second.stderr
-    assert holds(hub, repository, two) and holds(hub, repository, one, "v1.1")
+    assert holds(hub, repository, two)
+    assert holds(hub, repository, one, "v1.1")
     assert json.loads(second.stdout)["deleted"] > 0  # the shard that is no more
     notes = hub.commits(repository)[0]["message"]
-    assert re.search(r"Samples: 12 before, 8 now", notes) and "Removed: " in notes
+    assert re.search(r"Samples: 12 before, 8 now", notes)
+    assert "Removed: " in notes
 
 
 def test_publishing_again_sends_nothing(hub: LoopbackHub, staged: Staged):
@@ -60,15 +64,21 @@ def test_dry_run_changes_nothing(hub: LoopbackHub, staged: Staged):
     assert not [e for e in hub.log() if e["line"].split()[0] not in ("GET", "HEAD")]
 
 
-def test_foreign_files_and_a_gitignore_leave_with_the_next_release(hub: LoopbackHub, staged: Staged):
+def test_foreign_files_and_a_gitignore_leave_with_the_next_release(
+    hub: LoopbackHub, staged: Staged
+):
     repository = f"{OWNER}/ignore"
     script = (
         "import sys; from huggingface_hub import HfApi; a = HfApi();"
         f"a.create_repo('{repository}', repo_type='dataset');"
-        f"[a.upload_file(path_or_fileobj=t, path_in_repo=p, repo_id='{repository}', repo_type='dataset')"
-        " for p, t in (('data/train-00009-reddit.tar', b'stale'), ('.gitignore', b'*.json\\nmetadata\\n'))]"
+        f"[a.upload_file(path_or_fileobj=t, path_in_repo=p, repo_id='{repository}', "
+        "repo_type='dataset')"
+        " for p, t in (('data/train-00009-reddit.tar', b'stale'), ('.gitignore', "
+        "b'*.json\\nmetadata\\n'))]"
     )
-    made = subprocess.run([sys.executable, "-c", script], env=hub.environment(), capture_output=True, text=True)
+    made = subprocess.run(
+        [sys.executable, "-c", script], env=hub.environment(), capture_output=True, text=True
+    )
     assert made.returncode == 0, made.stderr
     done = hub.publish(staged[0], repository)
     assert done.returncode == 0, done.stderr
@@ -83,7 +93,8 @@ def test_a_tag_never_moves(hub: LoopbackHub, staged: Staged, tmp_path: Path):
     before = hub.tree(repository)
     done = hub.publish(other, repository)
     assert done.returncode == 1
-    assert "v1.1 exists on" in done.stderr and "stage with a new --version" in done.stderr
+    assert "v1.1 exists on" in done.stderr
+    assert "stage with a new --version" in done.stderr
     assert hub.tree(repository) == before
 
 
@@ -105,7 +116,8 @@ def test_rights_are_said_in_one_line_and_no_token_is_shown(hub: LoopbackHub, sta
         assert not [t for t in TOKENS.values() if t in done.stdout + done.stderr]
     wrong = hub.publish(staged[0], f"{OWNER}/rights", HF_TOKEN="hf_wrongwrongwrongwrongwrong")
     assert wrong.returncode == 1
-    assert "does not accept this token" in wrong.stderr and "hf_wrong" not in wrong.stderr
+    assert "does not accept this token" in wrong.stderr
+    assert "hf_wrong" not in wrong.stderr
 
 
 def test_no_endpoint_is_said_within_five_seconds(staged: Staged):
@@ -114,7 +126,8 @@ def test_no_endpoint_is_said_within_five_seconds(staged: Staged):
         started = time.monotonic()
         done = hub.publish(staged[0], f"{OWNER}/none")
         assert done.returncode == 1
-        assert f"no Hub at {endpoint}" in done.stderr and "nothing was changed" in done.stderr
+        assert f"no Hub at {endpoint}" in done.stderr
+        assert "nothing was changed" in done.stderr
         assert time.monotonic() - started < 8  # five on a quiet machine
         assert not staged[0].with_name(f"{staged[0].name}.publish.json").exists()
 

@@ -36,9 +36,17 @@ ENDPOINTS = {
     "settings": "PUT /api/datasets/.*/settings",
 }
 STORAGE = {
-    "xet": {"token": "GET /api/.*/xet-write-token", "xorb": "POST /v1/xorbs", "shard": "POST /v1/shards"},
-    "lfs": {"batch": "POST .*info/lfs/objects/batch", "put": "PUT /_s3/", "verify": "POST .*info/lfs/verify"},
-}  # fmt: skip
+    "xet": {
+        "token": "GET /api/.*/xet-write-token",
+        "xorb": "POST /v1/xorbs",
+        "shard": "POST /v1/shards",
+    },
+    "lfs": {
+        "batch": "POST .*info/lfs/objects/batch",
+        "put": "PUT /_s3/",
+        "verify": "POST .*info/lfs/verify",
+    },
+}
 FAULTS: dict[str, dict[str, Any]] = {
     "408": {"kind": "status", "status": 408},
     "429": {"kind": "status", "status": 429, "headers": {"Retry-After": "0"}},
@@ -62,13 +70,34 @@ def cases(mode: str) -> list[tuple[str, list[dict[str, Any]]]]:
     return found
 
 
-def publish_often(hub: LoopbackHub, folder: Path, wanted: list[tuple[str, list[dict[str, Any]]]]) -> dict[str, Any]:
+def publish_often(
+    hub: LoopbackHub, folder: Path, wanted: list[tuple[str, list[dict[str, Any]]]]
+) -> dict[str, Any]:
     task = {"folder": str(folder), "endpoint": hub.endpoint, "cases": wanted}
     script = ROOT / "tests/publishing/publish_often.py"
-    done = subprocess.run([sys.executable, str(script)], input=json.dumps(task), capture_output=True, text=True,
-                          cwd=ROOT, env=hub.environment(BLIFT_HUB_TIMEOUT="4"))  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        input=json.dumps(task),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=hub.environment(BLIFT_HUB_TIMEOUT="4"),
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_faults_while_chunks_are_sent(hub_xet: LoopbackHub, staged: Staged):
+    # each with an empty cache: the client would otherwise know that the chunks are there
+    for number, (name, fault) in enumerate(FAULTS.items()):
+        if name != "truncated":  # of an answer without a body
+            hub_xet.faults({"match": "POST /v1/xorbs", **fault})
+            done = hub_xet.publish(staged[0], f"{OWNER}/chunks-{number}", home=f"chunks-{number}")
+            assert done.returncode == 0, (name, done.stderr)
+            assert holds(hub_xet, f"{OWNER}/chunks-{number}", staged[0])
+    hub_xet.faults()
 
 
 @pytest.mark.slow
@@ -84,11 +113,19 @@ def test_a_commit_whose_answer_is_lost_or_bad_lands_once(hub: LoopbackHub, stage
         ("lost answer", [{"match": COMMIT, "kind": "lost_response"}]),
         ("lost three times", [{"match": COMMIT, "kind": "lost_response", "times": 3}]),
         ("503 before it", [{"match": COMMIT, "kind": "status", "status": 503}]),
-        ("429 with a time", [{"match": COMMIT, "kind": "status", "status": 429, "headers": {"Retry-After": "1"}}]),
+        (
+            "429 with a time",
+            [{"match": COMMIT, "kind": "status", "status": 429, "headers": {"Retry-After": "1"}}],
+        ),
         ("tag's answer lost", [{"match": "POST .*/tag/", "kind": "lost_response"}]),
-        ("reads fail after it", [{"match": COMMIT, "kind": "lost_response"},
-                                 {"match": "GET .*/commits/", "kind": "status", "times": 2}]),
-    ]  # fmt: skip
+        (
+            "reads fail after it",
+            [
+                {"match": COMMIT, "kind": "lost_response"},
+                {"match": "GET .*/commits/", "kind": "status", "times": 2},
+            ],
+        ),
+    ]
     assert publish_often(hub, staged[0], wanted)["wrong"] == {}
 
 
@@ -98,23 +135,48 @@ def test_permanent_refusals_are_not_repeated(hub: LoopbackHub, staged: Staged):
         hub.faults({"match": COMMIT, "kind": "status", "status": status, "times": -1})
         done = hub.publish(staged[0], f"{OWNER}/refused-{status}")
         assert done.returncode == 1
-        assert "commit refused" in done.stderr and "nothing was changed" in done.stderr
-        assert len([e for e in hub.log() if "/commit/main" in e["line"] and e["line"].startswith("POST")]) == 1
+        assert "commit refused" in done.stderr
+        assert "nothing was changed" in done.stderr
+        assert (
+            len(
+                [
+                    e
+                    for e in hub.log()
+                    if "/commit/main" in e["line"] and e["line"].startswith("POST")
+                ]
+            )
+            == 1
+        )
 
 
-def test_a_foreign_commit_before_ours_wins_and_both_hashes_are_said(hub: LoopbackHub, staged: Staged):
+def test_a_foreign_commit_before_ours_wins_and_both_hashes_are_said(
+    hub: LoopbackHub, staged: Staged
+):
     repository = f"{OWNER}/race"
     assert hub.publish(staged[0], repository).returncode == 0
     old = hub.commits(repository)[0]["id"]
     # their commit arrives while ours waits at the door
     hub.faults({"match": COMMIT, "kind": "slow", "delay": 20})
-    ours = subprocess.Popen(hub.words("dataset", "publish", staged[1], "--repo", repository, "--verify", "none"),
-                            env=hub.environment(), cwd=ROOT, stderr=subprocess.PIPE, text=True)  # fmt: skip
-    wait_for(lambda: any("/commit/main" in e["line"] for e in hub.log() if e["line"].startswith("POST") and e["status"] is None))
+    ours = subprocess.Popen(
+        hub.words("dataset", "publish", staged[1], "--repo", repository, "--verify", "none"),
+        env=hub.environment(),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(
+        lambda: any(
+            "/commit/main" in e["line"]
+            for e in hub.log()
+            if e["line"].startswith("POST") and e["status"] is None
+        )
+    )
     foreign = upload(hub, repository, "theirs.json")
     _, said = ours.communicate()
     assert ours.returncode == 1
-    assert old in said and foreign in said and "somebody else published first" in said
+    assert old in said
+    assert foreign in said
+    assert "somebody else published first" in said
     assert "theirs.json" in hub.tree(repository)
 
 
@@ -122,17 +184,28 @@ def test_a_foreign_commit_on_top_of_ours_is_told_apart(hub: LoopbackHub, staged:
     repository = f"{OWNER}/ontop"
     assert hub.publish(staged[0], repository).returncode == 0
     # ours lands, its answer is lost, and the reads fail until theirs is on top
-    hub.faults({"match": COMMIT, "kind": "lost_response"}, {"match": "GET .*/commits/main", "kind": "status", "times": -1})
-    ours = subprocess.Popen(hub.words("dataset", "publish", staged[1], "--repo", repository, "--verify", "none"),
-                            env=hub.environment(), cwd=ROOT, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    hub.faults(
+        {"match": COMMIT, "kind": "lost_response"},
+        {"match": "GET .*/commits/main", "kind": "status", "times": -1},
+    )
+    ours = subprocess.Popen(
+        hub.words("dataset", "publish", staged[1], "--repo", repository, "--verify", "none"),
+        env=hub.environment(),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     old = hub.get(f"/api/datasets/{repository}/refs")["branches"]
     wait_for(lambda: hub.get(f"/api/datasets/{repository}/refs")["branches"] != old)
     foreign = upload(hub, repository, "theirs.json")
     hub.faults()
     _, said = ours.communicate()
     assert ours.returncode == 3, said
-    tags = {t["name"]: t["targetCommit"] for t in hub.get(f"/api/datasets/{repository}/refs")["tags"]}
-    assert tags["v1.2"] in said and foreign in said
+    tags = {
+        t["name"]: t["targetCommit"] for t in hub.get(f"/api/datasets/{repository}/refs")["tags"]
+    }
+    assert tags["v1.2"] in said
+    assert foreign in said
     assert holds(hub, repository, staged[1], "v1.2")
     again = hub.publish(staged[1], repository)  # and a later run does not undo theirs
     assert again.returncode == 3, again.stderr
@@ -145,7 +218,12 @@ def upload(hub: LoopbackHub, repository: str, name: str) -> str:
         "from huggingface_hub import HfApi; print(HfApi().upload_file(path_or_fileobj=b'{}', "
         f"path_in_repo='{name}', repo_id='{repository}', repo_type='dataset').oid)"
     )
-    done = subprocess.run([sys.executable, "-c", script], env=hub.environment(home="theirs"), capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env=hub.environment(home="theirs"),
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()[-1]
 
@@ -167,11 +245,29 @@ def test_of_two_publishers_exactly_one_wins(hub: LoopbackHub, staged: Staged, tm
         rivals = []
         for name in ("a", "b"):
             folder = tmp_path / f"{number}-{name}"
-            stage_dataset(make_build(tmp_path / f"build-{number}-{name}", samples=3, first=number * 2 + (name == "b")), folder,
-                          DatasetOptions(version=f"2.{number}{'1' if name == 'b' else '0'}"))  # fmt: skip
-            words = hub.words("dataset", "publish", folder, "--repo", repository, "--verify", "none", "--json")
-            rivals.append((folder, subprocess.Popen(words, env=hub.environment(home=f"rival-{name}"), cwd=ROOT,
-                                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)))  # fmt: skip
+            stage_dataset(
+                make_build(
+                    tmp_path / f"build-{number}-{name}", samples=3, first=number * 2 + (name == "b")
+                ),
+                folder,
+                DatasetOptions(version=f"2.{number}{'1' if name == 'b' else '0'}"),
+            )
+            words = hub.words(
+                "dataset", "publish", folder, "--repo", repository, "--verify", "none", "--json"
+            )
+            rivals.append(
+                (
+                    folder,
+                    subprocess.Popen(
+                        words,
+                        env=hub.environment(home=f"rival-{name}"),
+                        cwd=ROOT,
+                        stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE,
+                        text=True,
+                    ),
+                )
+            )
         ends = [(folder, process.communicate(), process.returncode) for folder, process in rivals]
         won = [folder for folder, _, code in ends if code == 0]
         lost = [said for _, (_, said), code in ends if code == 1]
@@ -186,11 +282,19 @@ def test_of_two_publishers_exactly_one_wins(hub: LoopbackHub, staged: Staged, tm
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_killed_at_random_moments_main_is_entirely_old_or_entirely_new(hub: LoopbackHub, tmp_path: Path):
+def test_killed_at_random_moments_main_is_entirely_old_or_entirely_new(
+    hub: LoopbackHub, tmp_path: Path
+):
     kills, files = 20, 604
     one, two = (tmp_path / "one", tmp_path / "two")
     for folder, first in ((one, 0), (two, 1)):
-        build = make_build(tmp_path / f"b{first}", samples=2, shards=files // 4, first=first * 1000, sources=("reddit",))
+        build = make_build(
+            tmp_path / f"b{first}",
+            samples=2,
+            shards=files // 4,
+            first=first * 1000,
+            sources=("reddit",),
+        )
         stage_dataset(build, folder, DatasetOptions(version=f"1.{first}"))
     count = len(relative_files(two))
     assert count >= 300
@@ -199,13 +303,20 @@ def test_killed_at_random_moments_main_is_entirely_old_or_entirely_new(hub: Loop
     landed = resent = 0
     for number in range(kills):
         repository = f"{OWNER}/kill-{number}"
-        assert hub.publish(one, repository, "--staged" if count > 500 else "--verify=none").returncode == 0
+        assert (
+            hub.publish(one, repository, "--staged" if count > 500 else "--verify=none").returncode
+            == 0
+        )
         shutil.rmtree(hub.homes / "killed", ignore_errors=True)
         (two.with_name("two.publish.json")).unlink(missing_ok=True)
         hub.clear_log()
-        process = subprocess.Popen(hub.words("dataset", "publish", two, "--repo", repository, "--verify", "none"),
-                                   env=hub.environment(home="killed"), cwd=ROOT,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+        process = subprocess.Popen(
+            hub.words("dataset", "publish", two, "--repo", repository, "--verify", "none"),
+            env=hub.environment(home="killed"),
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         states: set[str] = set()
         stop = threading.Event()
         watcher = threading.Thread(target=watch, args=(hub, repository, stop, states))
@@ -223,7 +334,14 @@ def test_killed_at_random_moments_main_is_entirely_old_or_entirely_new(hub: Loop
         assert len(states) <= 2, "main was something between two releases"
         total = bytes_in(hub)
         resent = max(resent, total - sent) if sent else resent
-    print({"kills": kills, "files": count, "landed before the kill": landed, "most sent by a second run": resent})
+    print(
+        {
+            "kills": kills,
+            "files": count,
+            "landed before the kill": landed,
+            "most sent by a second run": resent,
+        }
+    )
 
 
 def timed(hub: LoopbackHub, folder: Path, repository: str) -> float:

@@ -37,10 +37,14 @@ def ids(folder: Path) -> set[str]:
         ("id c00001", "reddit-s00001"),  # a comment: its sample leaves whole
     ],
 )
-def test_every_kind_of_line_takes_its_sample_out(line: str, gone: str, staged: Staged, tmp_path: Path):
+def test_every_kind_of_line_takes_its_sample_out(
+    line: str, gone: str, staged: Staged, tmp_path: Path
+):
     before = ids(staged[0])
     assert gone in before
-    new, dropped = edit_release(staged[0], tmp_path / "new", read_list(listed(tmp_path, line)), "o/r")
+    new, dropped = edit_release(
+        staged[0], tmp_path / "new", read_list(listed(tmp_path, line)), "o/r"
+    )
     assert ids(new.folder) == before - {gone}
     assert sum(dropped.kinds.values()) == 1
     whole = b"".join(p.read_bytes() for p in new.folder.rglob("*") if p.is_file())
@@ -49,7 +53,9 @@ def test_every_kind_of_line_takes_its_sample_out(line: str, gone: str, staged: S
 
 
 def test_shards_without_a_withdrawn_item_keep_their_bytes(staged: Staged, tmp_path: Path):
-    new, dropped = edit_release(staged[0], tmp_path / "new", read_list(listed(tmp_path, "id reddit-s00001")), "o/r")
+    new, dropped = edit_release(
+        staged[0], tmp_path / "new", read_list(listed(tmp_path, "id reddit-s00001")), "o/r"
+    )
     assert dropped.touched == ["data/train-00000-reddit.tar"]
     for path in staged[0].glob("data/*.tar"):
         same = (new.folder / "data" / path.name).read_bytes() == path.read_bytes()
@@ -58,9 +64,13 @@ def test_shards_without_a_withdrawn_item_keep_their_bytes(staged: Staged, tmp_pa
 
 def test_lists_that_cannot_be_followed_are_refused(staged: Staged, tmp_path: Path):
     with pytest.raises(ReleaseError, match="names authors, and a release holds none"):
-        edit_release(staged[0], tmp_path / "new", read_list(listed(tmp_path, "author somebody")), "o/r")
+        edit_release(
+            staged[0], tmp_path / "new", read_list(listed(tmp_path, "author somebody")), "o/r"
+        )
     with pytest.raises(ReleaseError, match="holds nothing that the list names"):
-        edit_release(staged[0], tmp_path / "new", read_list(listed(tmp_path, "id reddit-gone")), "o/r")
+        edit_release(
+            staged[0], tmp_path / "new", read_list(listed(tmp_path, "id reddit-gone")), "o/r"
+        )
     with pytest.raises(ReleaseError, match=r"removals\.txt:1: expected"):
         read_list(listed(tmp_path, "delete everything please"))
     with pytest.raises(ReleaseError, match="names nothing"):
@@ -70,7 +80,10 @@ def test_lists_that_cannot_be_followed_are_refused(staged: Staged, tmp_path: Pat
 def test_addresses_have_one_spelling():
     video = {address(u) for u in ("https://www.youtube.com/watch?v=abcdefghijk&t=3", "https://youtu.be/abcdefghijk",
                                   "https://youtube.com/shorts/abcdefghijk")}  # fmt: skip
-    post = {address(u) for u in ("https://old.reddit.com/r/a/comments/xyz/title/", "https://redd.it/xyz")}
+    post = {
+        address(u)
+        for u in ("https://old.reddit.com/r/a/comments/xyz/title/", "https://redd.it/xyz")
+    }
     assert (video, post) == ({"youtube:abcdefghijk"}, {"reddit:xyz"})
     assert (next_version("1.9"), next_version("2.0.1"), next_version("3")) == ("1.10", "2.0.2", "4")
 
@@ -85,15 +98,19 @@ def test_nothing_old_answers_after_the_clean_up(hub: LoopbackHub, staged: Staged
         "from huggingface_hub import HfApi; a = HfApi();"
         f"a.create_branch('{repository}', branch='copy', repo_type='dataset');"
         f"a.create_repo('{OWNER}/pinned', exist_ok=True);"
-        f"a.upload_file(path_or_fileobj=b'data at {old}', path_in_repo='README.md', repo_id='{OWNER}/pinned')"
+        f"a.upload_file(path_or_fileobj=b'data at {old}', path_in_repo='README.md', "
+        f"repo_id='{OWNER}/pinned')"
     )
-    subprocess.run([sys.executable, "-c", extra], env=hub.environment(), check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", extra], env=hub.environment(), check=True, capture_output=True
+    )
     removals = listed(tmp_path, "id reddit-s00002")
     words = ("dataset", "withdraw", repository, "--list", removals)
     done = hub.run(*words, "--verify", "quick")
     # the old hashes still serve until the Hub cleans up: said, with exit 4
     assert done.returncode == 4, done.stderr
-    assert "still answering" in done.stderr and "--probe" in done.stderr
+    assert "still answering" in done.stderr
+    assert "--probe" in done.stderr
     assert f"model {OWNER}/pinned" in done.stderr
     assert "reddit-s00002" not in done.stdout + done.stderr
     refs = hub.get(f"/api/datasets/{repository}/refs")
@@ -121,10 +138,22 @@ def served(hub: LoopbackHub, repository: str, revision: str) -> bool:
 
 
 @needs_shared("tools/hubserver")
-def test_the_build_after_forget_is_published_in_place_of_an_edit(hub: LoopbackHub, staged: Staged, tmp_path: Path):
+def test_the_build_after_forget_is_published_in_place_of_an_edit(
+    hub: LoopbackHub, staged: Staged, tmp_path: Path
+):
     repository = f"{OWNER}/rebuilt"
     assert hub.publish(staged[0], repository).returncode == 0
     removals = listed(tmp_path, "author somebody")
-    done = hub.run("dataset", "withdraw", repository, "--list", removals, "--from", staged[1], "--verify", "none")
+    done = hub.run(
+        "dataset",
+        "withdraw",
+        repository,
+        "--list",
+        removals,
+        "--from",
+        staged[1],
+        "--verify",
+        "none",
+    )
     assert done.returncode == 4, done.stderr
     assert holds(hub, repository, staged[1], "v1.2")
