@@ -1,5 +1,6 @@
 """A folder, or a snapshot in a Hub cache, against the manifest inside it."""
 
+import os
 from pathlib import Path
 
 from release.errors import CouldNotLook, ReleaseError
@@ -60,13 +61,19 @@ def check_file(folder: Path, entry: Entry, report: Report) -> None:
 def cache_blob(folder: Path, path: Path) -> Path | None:
     """The blob that a file of a cache snapshot links to; None for a plain file or a stray link.
 
-    A snapshot is CACHE/KIND--ORG--NAME/snapshots/COMMIT; its links may lead into blobs/ only.
+    A snapshot is CACHE/KIND--ORG--NAME/snapshots/COMMIT. Its links lead to CACHE/KIND…/blobs/NAME,
+    where NAME is the Hub's name of the content; that may itself be a link into CACHE/blobs, which
+    repositories share. Nothing may lead anywhere else.
     """
-    if not path.is_symlink() or "snapshots" not in folder.resolve().parts:
+    home = folder.resolve()
+    if not path.is_symlink() or home.parent.name != "snapshots":
         return None
-    target = path.resolve()
-    blobs = folder.resolve().parent.parent / "blobs"
-    return target if target.parent == blobs else None
+    repository = home.parent.parent
+    blob = Path(os.path.normpath(path.parent.resolve() / path.readlink()))
+    inside = (repository / "blobs", repository.parent / "blobs")
+    if blob.parent != inside[0] or not any(path.resolve().is_relative_to(i) for i in inside):
+        return None
+    return blob
 
 
 def place_of(blob: Path, found: str | None) -> str:

@@ -1,23 +1,16 @@
 """Every row of the protocol's tables, by scripted faults of the loopback Hub."""
 
 import json
-import random
-import shutil
-import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from publishing.hubs import OWNER, LoopbackHub, holds
-from publishing.made import make_build
 
 from places import ROOT, needs_shared
-from release.files import relative_files
-from release.staging.dataset import DatasetOptions, stage_dataset
 
 pytestmark = needs_shared("tools/hubserver")
 Staged = tuple[Path, Path]
@@ -233,130 +226,3 @@ def wait_for(ready: Any, seconds: float = 60) -> None:
     while not ready():
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(1800)
-def test_of_two_publishers_exactly_one_wins(hub: LoopbackHub, staged: Staged, tmp_path: Path):
-    races = 20
-    for number in range(races):
-        repository = f"{OWNER}/two-{number}"
-        assert hub.publish(staged[0], repository).returncode == 0
-        rivals = []
-        for name in ("a", "b"):
-            folder = tmp_path / f"{number}-{name}"
-            stage_dataset(
-                make_build(
-                    tmp_path / f"build-{number}-{name}", samples=3, first=number * 2 + (name == "b")
-                ),
-                folder,
-                DatasetOptions(version=f"2.{number}{'1' if name == 'b' else '0'}"),
-            )
-            words = hub.words(
-                "dataset", "publish", folder, "--repo", repository, "--verify", "none", "--json"
-            )
-            rivals.append(
-                (
-                    folder,
-                    subprocess.Popen(
-                        words,
-                        env=hub.environment(home=f"rival-{name}"),
-                        cwd=ROOT,
-                        stdout=subprocess.PIPE,
-                        stderr=subprocess.PIPE,
-                        text=True,
-                    ),
-                )
-            )
-        ends = [(folder, process.communicate(), process.returncode) for folder, process in rivals]
-        won = [folder for folder, _, code in ends if code == 0]
-        lost = [said for _, (_, said), code in ends if code == 1]
-        if len(won) == 2:  # one had ended before the other began its reading: two releases in a row
-            assert len(hub.commits(repository)) == 3
-            continue
-        assert (len(won), len(lost)) == (1, 1), ends
-        assert len(hub.commits(repository)) == 2
-        assert holds(hub, repository, won[0])
-        assert hub.commits(repository)[0]["id"] in lost[0]
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_killed_at_random_moments_main_is_entirely_old_or_entirely_new(
-    hub: LoopbackHub, tmp_path: Path
-):
-    kills, files = 20, 604
-    one, two = (tmp_path / "one", tmp_path / "two")
-    for folder, first in ((one, 0), (two, 1)):
-        build = make_build(
-            tmp_path / f"b{first}",
-            samples=2,
-            shards=files // 4,
-            first=first * 1000,
-            sources=("reddit",),
-        )
-        stage_dataset(build, folder, DatasetOptions(version=f"1.{first}"))
-    count = len(relative_files(two))
-    assert count >= 300
-    seconds = timed(hub, one, f"{OWNER}/whole")
-    random.seed(1)
-    landed = resent = 0
-    for number in range(kills):
-        repository = f"{OWNER}/kill-{number}"
-        assert (
-            hub.publish(one, repository, "--staged" if count > 500 else "--verify=none").returncode
-            == 0
-        )
-        shutil.rmtree(hub.homes / "killed", ignore_errors=True)
-        (two.with_name("two.publish.json")).unlink(missing_ok=True)
-        hub.clear_log()
-        process = subprocess.Popen(
-            hub.words("dataset", "publish", two, "--repo", repository, "--verify", "none"),
-            env=hub.environment(home="killed"),
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        states: set[str] = set()
-        stop = threading.Event()
-        watcher = threading.Thread(target=watch, args=(hub, repository, stop, states))
-        watcher.start()
-        time.sleep(random.uniform(0.2, 1.0) * seconds)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        landed += holds(hub, repository, two)
-        sent = bytes_in(hub)
-        again = hub.publish(two, repository, home="killed")
-        assert again.returncode == 0, again.stderr
-        stop.set()
-        watcher.join()
-        assert holds(hub, repository, two)
-        assert len(states) <= 2, "main was something between two releases"
-        total = bytes_in(hub)
-        resent = max(resent, total - sent) if sent else resent
-    print(
-        {
-            "kills": kills,
-            "files": count,
-            "landed before the kill": landed,
-            "most sent by a second run": resent,
-        }
-    )
-
-
-def timed(hub: LoopbackHub, folder: Path, repository: str) -> float:
-    started = time.monotonic()
-    assert hub.publish(folder, repository).returncode == 0
-    return time.monotonic() - started
-
-
-def watch(hub: LoopbackHub, repository: str, stop: threading.Event, states: set[str]) -> None:
-    """Digest of the tree of `main`, over and over."""
-    while not stop.is_set():
-        states.add(json.dumps(hub.tree(repository), sort_keys=True))
-        time.sleep(0.05)
-
-
-def bytes_in(hub: LoopbackHub) -> int:
-    """Bytes of contents that the server was sent."""
-    return sum(e["got"] for e in hub.log() if e["line"].startswith(("POST /v1/xorbs", "PUT /_s3/")))
