@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from trainer.evaluation import behavior, catalogue, score
+from trainer.evaluation import behavior, catalogue, generate, score
 
 EXAMPLE = """example:
   python -m trainer.evaluation list
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     catalogue.add_commands(commands)
+    generate.add_command(commands)
     score.add_command(commands)
     behavior.add_command(commands)
     options = parser.parse_args(arguments)
