@@ -136,7 +136,8 @@ class ReadTask:
     ) -> None:
         self.build, self.kind, self.con = build, kind, con
         self.out = Chunks(con, folder, build.partitions)
-        self.refusal = Refusal(con, build.layout, settled=False)
+        # where anything is refused, comments are read when every post has been
+        self.refusal = Refusal(con, build.layout, settled=kind == "comment")
         name = f"text-{build.stage}-{task:05d}"
         self.ledger = LedgerWriter(con, build.layout, name, self.refusal)
         self.items = Counter[str]()
