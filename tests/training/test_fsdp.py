@@ -109,6 +109,7 @@ def run(base: Path, out: Path, processes: int, adapters: bool) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("adapters", [False, True], ids=["whole", "lora"])
 def test_shards_train_and_save_what_one_process_does(
     adapters: bool, still: Path, tmp_path: Path

@@ -87,6 +87,7 @@ def deepspeed_config(path: Path, stage: int) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("stage", [2, 3])
 @pytest.mark.parametrize("adapters", [False, True], ids=["whole", "lora"])
 def test_deepspeed_trains_saves_and_resumes_the_same(

@@ -283,6 +283,23 @@ def test_a_mix_is_drawn_measured_and_counted(release: Path, base: Path, tmp_path
     assert {"eval_comment_perplexity", "eval_liked_unparsed", *losses} <= set(measured)
 
 
+@pytest.mark.slow
+def test_qlora_trains_on_a_cpu_and_merges_into_the_whole_base(
+    release: Path, base: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("bitsandbytes")
+    words = ("--load_in_4bit", "true", "--bnb_4bit_quant_type", "nf4", "--max_steps", "2")
+    assert sft(release, base, tmp_path / "o", *words) == 0
+    before, after = weights(base), weights(tmp_path / "o")
+    assert before.keys() == after.keys()
+    assert {w.dtype for w in after.values()} == {w.dtype for w in before.values()}
+    layer = "model.language_model.layers.0.self_attn.q_proj.weight"
+    assert not torch.equal(before[layer], after[layer])
+    # the adapters' change alone: no trace of the four bits is left in the weights
+    assert (before[layer] - after[layer]).abs().max() < 0.05
+    assert summary(tmp_path / "o")["parameters"] > sum(w.numel() for w in before.values())
+
+
 def test_bare_debug_is_ours_and_the_librarys_keeps_its_value() -> None:
     assert split_debug(["--debug", "--seed", "1"]) == (["--seed", "1"], True)
     assert split_debug(["--seed", "1", "--debug"]) == (["--seed", "1"], True)
