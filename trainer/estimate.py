@@ -167,7 +167,7 @@ def data_facts(run: Run) -> dict[str, Any]:
 
     mix, _ = load_run_mix(run)
     data = training_data(run, mix)
-    draws = data.mixture.epoch(0)[:SAMPLED]
+    draws = data.mixture.draws(0, 0, SAMPLED)
     lengths = token_lengths(run, [data.rows[draw] for draw in draws])
     longest = min(max(lengths), run.blift.max_tokens or max(lengths))
     return {

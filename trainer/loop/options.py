@@ -105,6 +105,7 @@ def settle(run: Run, given: Iterable[str]) -> None:
     training = run.training
     if "report_to" not in given and find_spec("trackio"):
         training.report_to = ["trackio"]
+        os.environ.setdefault("TRACKIO_DIR", str(Path(training.output_dir or ".") / "trackio"))
     training.remove_unused_columns = False
     training.max_length = None
     training.dataset_kwargs = {"skip_prepare_dataset": True}

@@ -203,15 +203,17 @@ class Trainer(SFTTrainer):
 
     def _write_aside(self, aside: Path, model: Any, trial: Any) -> None:
         self.staging = aside
-        best = self.state.best_global_step
         try:
-            if best:  # by its final name, which the library would look for aside
-                self.state.best_model_checkpoint = str(
-                    Path(self.args.output_dir) / f"{PREFIX}{best}"
-                )
             super()._save_checkpoint(model, trial)
         finally:
             self.staging = None
+        best = self.state.best_global_step
+        if best:  # by its final name: the library found it aside, or not at all
+            named = Path(self.args.output_dir) / f"{PREFIX}{best}"
+            self.state.best_model_checkpoint = str(named)
+            if self.args.should_save:
+                here = aside / f"{PREFIX}{self.state.global_step}" / STATE
+                self.state.save_to_json(str(here))
         self.accelerator.wait_for_everyone()
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
