@@ -213,7 +213,7 @@ def test_the_best_checkpoint_is_kept_and_ends_the_run(
     """At this learning rate the first steps are the best ones: later checkpoints are worse."""
     out = tmp_path / "o"
     words = ("--eval_strategy", "steps", "--eval_steps", "1", "--learning_rate", "0.3")
-    words = (*words, "--load_best_model_at_end", "true", "--save_total_limit", "1")
+    words = (*words, "--load_best_model_at_end", "true", "--save_total_limit", "2")
     words = (*words, "--eval_answers", "0", "--max_steps", "4", "--lr_scheduler_type", "constant")
     assert sft(*head(shards, base, out, *words)) == 0
     found = summary(out)

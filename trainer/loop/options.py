@@ -160,6 +160,11 @@ def refuse_contradictions(run: Run, given: set[str]) -> None:
     if training.train_sampling_strategy == "group_by_length" and run.script.dataset_streaming:
         raise OptionProblem("a stream's lengths are not known: group_by_length needs a map-style "
                             "dataset, or set train_sampling_strategy to random")  # fmt: skip
+    if training.load_best_model_at_end and training.save_total_limit == 1:
+        raise OptionProblem(
+            "save_total_limit 1 with load_best_model_at_end: the library would delete the newest "
+            "checkpoint, from which the same line goes on: set save_total_limit to 2"
+        )
     mixed = sorted(given & {"mix_media", "p_behavior", "mix_eval_samples", "max_missing_media"})
     if mixed and not run.blift.mix_data:
         raise OptionProblem(f"{', '.join(mixed)} speak of a mix: give mix_data, its JSON files")
