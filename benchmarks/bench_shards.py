@@ -28,18 +28,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from dataset_builder.atomic import write_atomic
-from dataset_builder.blob import EMPTY, Blob
-from dataset_builder.content_type import MP4
-from dataset_builder.features import shard_features
-from dataset_builder.read_shard import read_samples
-from dataset_builder.sample_fields import CHECK_FEATURES, JSON_FEATURES
-from dataset_builder.scenes import SceneRules, scan
-from dataset_builder.shards import PACKED, packed_row, plan_shards, run_shard_task
-from dataset_builder.videos import open_video, video_stream
+from dataset_builder.decode.content_type import MP4
+from dataset_builder.decode.scenes import scan
+from dataset_builder.decode.videos import open_video, video_stream
+from dataset_builder.samples.fields import CHECK_FEATURES, JSON_FEATURES, shard_features
+from dataset_builder.sections import Scenes
+from dataset_builder.shards.reader import read_samples
+from dataset_builder.shards.writer import PACKED, packed_row, plan_shards, run_shard_task
+from dataset_builder.work.blob import EMPTY, Blob
+from dataset_builder.work.whole_files import write_bytes
 
 RESULTS = Path(__file__).with_name("shards.json")
-RULES = SceneRules(3.0, 20.0, 15, 10, 256)
+RULES = Scenes(3.0, 20.0, 15, 10, 256)
 PICTURE_BYTES = 150_000
 Side = Callable[[], Any]
 
@@ -244,7 +244,7 @@ def main() -> None:
         "load_before": [round(value, 1) for value in os.getloadavg()],
         "rounds": arguments.rounds,
     }
-    write_atomic(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
+    write_bytes(RESULTS, (json.dumps(results, indent=1) + "\n").encode())
     print(json.dumps(results, indent=1))
 
 

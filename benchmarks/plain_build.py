@@ -21,8 +21,8 @@ import numpy as np
 import zstandard
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from dataset_builder.normalise import normalise
-from dataset_builder.pii import scrub
+from dataset_builder.text.normalise import normalise
+from dataset_builder.text.pii import scrub
 from dataset_builder.vocabulary import BOT_ACCOUNT, BOT_NAMES, BOT_SIGNATURE, NSFW_MARK
 
 Row = dict[str, Any]

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from dataset_builder.server import start_server
+from dataset_builder.run.pool import start_server
 
 
 def cpu_seconds(logs: Path) -> dict[str, float]:
@@ -21,9 +21,9 @@ def cpu_seconds(logs: Path) -> dict[str, float]:
 
 if __name__ == "__main__":
     start_server()  # as the command line does
-    from dataset_builder.pipeline import Request, build_text
+    from dataset_builder.pipeline.text_stage import Request, build_text
     from dataset_builder.settings import load_settings
-    from dataset_builder.workdir import Layout
+    from dataset_builder.work.layout import Layout
 
     source, out, workers = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     request = Request(

@@ -1,4 +1,4 @@
-"""What each setting of blift.yaml may be; `--set` and presets are held to it as they are read.
+"""Kinds of values that a setting may have; `--set` and presets are held to them as they are read.
 
 A value that would be taken for another one, or fail only after hours, is refused here.
 """
@@ -9,10 +9,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from dataset_builder.vocabulary import TOPICS
-
-MOST_PARTITIONS = 99_999  # their files are numbered with five digits
 
 
 @dataclass(frozen=True)
@@ -82,95 +78,6 @@ FROM_0 = Allowed("a number, 0 or more", lambda v: _number(v) and v >= 0)
 FROM_1 = Allowed("a number, 1 or more", lambda v: _number(v) and v >= 1)
 COUNT, SOME = whole(0), whole(1)
 NETWORKS = Allowed("a list of networks, as in [10.0.0.0/8]", _networks)
-SOURCE = {
-    "start": DAY, "end": DAY,
-    "nsfw_vocabulary_posts": FLAG, "nsfw_vocabulary_comments": FLAG,
-    "duplicates": choice("merge", "drop", "keep"),
-    "top_level_only": FLAG,
-    "min_words": COUNT.or_null(), "max_words": SOME.or_null(),
-    "tfidf_threshold": share().or_null(),
-    "min_comments": COUNT.or_null(),
-    "max_seconds": ABOVE_0.or_null(),
-}  # fmt: skip
-ALLOWED: dict[str, dict[str, Allowed]] = {
-    "reddit": {
-        **SOURCE,
-        "image_subreddits": words().or_null(), "video_subreddits": words().or_null(),
-        "overlay_start": DAY,
-        "nsfw": FLAG, "bots": FLAG, "deleted": FLAG,
-        "image_hosts": words().or_null(), "video_hosts": words().or_null(),
-        "galleries": choice("drop", "first"),
-    },
-    "youtube": {
-        **SOURCE,
-        "channels_only": FLAG,
-        "excluded_categories": words().or_null(),
-        "excluded_topics": words(*TOPICS).or_null(),
-        "languages": words().or_null(),
-        "language_detect": choice("off", "missing", "all"),
-        "language_confidence": share(),
-        "comments_disabled": choice("drop", "keep"),
-        "min_views": COUNT.or_null(),
-    },
-    "comments": {
-        "candidates": SOME.or_null(), "keep": SOME.or_null(),
-        "idf": choice("per_post", "corpus"),
-    },
-    "privacy": {"placeholders": FLAG},
-    "splits": {
-        "method": choice("hash", "quota", "time"),
-        "validation": share(below=True), "test": share(below=True),
-        "seed": Allowed("a whole number", lambda v: type(v) is int),
-    },
-    "build": {
-        "max_bad_lines": share(), "bad_lines_floor": COUNT,
-        "max_line_mb": ABOVE_0.or_null(),
-        "max_ratio": FROM_1.or_null(), "max_input_gb": ABOVE_0.or_null(),
-        "decoder_memory_gb": ABOVE_0, "memory_mb": SOME,
-        "partitions": whole(0, MOST_PARTITIONS),
-        "keep_work": FLAG,
-        "executor": choice("local", "ray", "slurm"),
-        "annotator_gpus": FROM_0, "tombstones": TEXT.or_null(),
-        "slurm_partition": TEXT, "slurm_time": TEXT,
-    },
-    "media": {
-        "required": FLAG,
-        "duration_unknown": choice("drop", "keep"),
-        "max_megabytes": ABOVE_0,
-        "max_picture_pixels": SOME, "max_video_pixels": SOME,
-        "max_frame_rate": ABOVE_0, "max_decode_seconds": ABOVE_0,
-        "cpu_seconds": ABOVE_0, "cpu_per_second": FROM_0,
-        "memory_mb": SOME,
-        "max_nsfw": share().or_null(),
-        "duplicate_bits": whole(0, 64).or_null(),
-    },
-    "fetch": {
-        "agent": TEXT, "robots": FLAG,
-        "seconds": ABOVE_0, "read_seconds": ABOVE_0,
-        "redirects": COUNT, "retries": COUNT,
-        "back_off_seconds": FROM_0, "pause_seconds": FROM_0, "youtube_seconds": ABOVE_0,
-        "allowed_networks": NETWORKS,
-    },
-    "scenes": {
-        "adaptive_threshold": ABOVE_0, "fallback_threshold": ABOVE_0,
-        "min_frames": SOME, "max_scenes": SOME, "frame_width": whole(16),
-    },
-    "annotate": {
-        "tags": choice("imagenet-lite0").or_null(),
-        "colors": TEXT.or_null(),
-        "ocr": choice("auto").or_null(),
-        "asr": TEXT.or_null(),
-        "language": choice("auto").or_null(),
-        "nsfw": choice("open-nsfw").or_null(),
-        "captioner": TEXT.or_null(),
-    },
-    "turns": {"metadata_sentence": FLAG, "reddit_like": choice("none", "upvote_ratio")},
-    "shards": {
-        "tier": choice("full", "ids"),
-        "max_mb": ABOVE_0,
-        "notice": TEXT.or_null(),
-    },
-}  # fmt: skip
 
 
 def conflicts(tree: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

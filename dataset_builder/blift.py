@@ -19,12 +19,12 @@ from typing import Any
 
 import datasets
 
-from dataset_builder.features import shard_features
-from dataset_builder.read_shard import read_samples
-from dataset_builder.shards import DEFAULT_CONFIG, SPLITS
+from dataset_builder.samples.fields import shard_features
+from dataset_builder.schema import SOURCES
+from dataset_builder.shards.reader import read_samples
+from dataset_builder.shards.writer import DEFAULT_CONFIG, SPLITS
 
 REPOSITORY = "behavior-llava/blift"
-SOURCES = ("reddit", "youtube")
 CONFIGS = (DEFAULT_CONFIG, *SOURCES, "salicon_object", "salicon_region")
 
 

@@ -10,10 +10,27 @@ from typing import Any
 
 import pyarrow as pa
 
+SOURCES = ("reddit", "youtube")
 REPLAY = pa.list_(
     pa.struct([("start", pa.float64()), ("end", pa.float64()), ("value", pa.float64())])
 )
-
+# what platforms say of a post, from the first row read to the last one released
+_FACTS = [
+    ("created", pa.int64()),
+    ("duration", pa.float64()),
+    ("width", pa.int64()),
+    ("height", pa.int64()),
+    ("likes", pa.int64()),
+    ("views", pa.int64()),
+    ("score", pa.int64()),
+    ("num_comments", pa.int64()),
+    ("upvote_ratio", pa.float64()),
+    ("asr", pa.string()),
+    ("language", pa.string()),
+    ("category", pa.string()),
+    ("tags", pa.list_(pa.string())),
+    ("replay", REPLAY),
+]
 POSTS = pa.schema(
     [
         ("id", pa.string()),  # sample id: "reddit-<id>" or "youtube-<id>"
@@ -28,25 +45,11 @@ POSTS = pa.schema(
         ("description", pa.string()),
         ("channel", pa.string()),
         ("brand", pa.string()),
-        ("created", pa.int64()),
-        ("duration", pa.float64()),
-        ("width", pa.int64()),
-        ("height", pa.int64()),
-        ("likes", pa.int64()),
-        ("views", pa.int64()),
-        ("score", pa.int64()),
-        ("num_comments", pa.int64()),
-        ("upvote_ratio", pa.float64()),
-        ("asr", pa.string()),
-        ("language", pa.string()),
-        ("category", pa.string()),
-        ("tags", pa.list_(pa.string())),
-        ("replay", REPLAY),
+        *_FACTS,
         ("group_key", pa.string()),  # posts sharing it never land in two splits
         ("split", pa.string()),  # train | validation | test
     ]
 )
-
 COMMENTS = pa.schema(
     [
         ("post_id", pa.string()),  # POSTS.id
@@ -56,7 +59,6 @@ COMMENTS = pa.schema(
         ("rank", pa.int32()),  # 1 = top
     ]
 )
-
 LEDGER = pa.schema(
     [
         ("stage", pa.string()),
@@ -92,7 +94,7 @@ class InputDigest:
 
 @dataclass(frozen=True)
 class ReleaseSummary:
-    """What `finish` wrote: the Merkle root, samples per split, drops of the media stage."""
+    """What the media stage wrote: the Merkle root, samples per split, drops of the media stage."""
 
     root: str
     samples: dict[str, int]
@@ -100,3 +102,48 @@ class ReleaseSummary:
     files: int
     bytes: int
     dropped: dict[str, int] = field(default_factory=dict)
+
+
+# what the reading tasks leave: POSTS before judging, with what judging needs
+STAGED_POSTS = pa.schema(
+    [
+        ("id", pa.string()),
+        ("source", pa.string()),
+        ("media_type", pa.string()),
+        ("native_id", pa.string()),
+        ("url", pa.string()),
+        ("media_key", pa.string()),
+        ("subreddit", pa.string()),
+        ("host", pa.string()),
+        ("permalink", pa.string()),
+        ("title", pa.string()),
+        ("description", pa.string()),
+        ("channel", pa.string()),
+        ("channel_id", pa.string()),
+        ("brand", pa.string()),
+        *_FACTS,
+        ("author_key", pa.string()),  # keyed hash of the author, for grouping only
+        ("nsfw", pa.string()),  # which mark says so, else null; likewise bot and deleted
+        ("bot", pa.string()),
+        ("deleted", pa.string()),
+        ("gallery", pa.bool_()),
+        ("is_self", pa.bool_()),
+        ("comments_disabled", pa.bool_()),
+        ("retrieved", pa.int64()),  # of two records of one post the later one counts
+    ]
+)
+STAGED_COMMENTS = pa.schema(
+    [
+        ("post_id", pa.string()),
+        ("id", pa.string()),
+        ("body", pa.string()),
+        ("likes", pa.int64()),
+        ("created", pa.int64()),
+        ("position", pa.int64()),  # the platform's own order, where it gives one
+        ("author_key", pa.string()),  # keyed hash, so that an author can be forgotten
+        ("bot", pa.string()),  # what the author's name says; likewise deleted
+        ("deleted", pa.string()),
+        ("reply", pa.bool_()),
+        ("retrieved", pa.int64()),
+    ]
+)

@@ -1,92 +1,82 @@
 """Settings of a build: the defaults and presets of blift.yaml plus `--set` overrides, frozen.
 
 `settings.reddit.min_words` reads one value. Unknown keys, and values that a key may not have
-(`allowed`), are refused by name.
+(`sections`), are refused by name.
 """
 
+import copy
 import datetime
-import difflib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import yaml
 
-from dataset_builder.allowed import ALLOWED, conflicts
+from dataset_builder.allowed import conflicts
 from dataset_builder.errors import UsageError
-
-FILE = Path(__file__).with_name("blift.yaml")
-# how a build runs, not what it makes: none of these may change a byte of the release
-MACHINE = frozenset(
-    f"build.{key}"
-    for key in (
-        "annotator_gpus",
-        "decoder_memory_gb",
-        "executor",
-        "keep_work",
-        "memory_mb",
-        "partitions",
-        "slurm_partition",
-        "slurm_time",
-        "tombstones",
-    )
+from dataset_builder.sections import (
+    MACHINE,
+    Annotate,
+    Build,
+    CommentRanking,
+    Fetch,
+    Media,
+    Privacy,
+    Reddit,
+    Scenes,
+    Shards,
+    Source,
+    Splits,
+    Turns,
+    Youtube,
+    field_notes,
 )
 
-
-class Section:
-    """Read-only attribute access to one section of the settings."""
-
-    def __init__(self, name: str, values: Mapping[str, Any]) -> None:
-        object.__setattr__(self, "_name", name)
-        object.__setattr__(self, "_values", dict(values))
-
-    def __getattr__(self, key: str) -> Any:
-        if key.startswith("__"):
-            raise AttributeError(key)
-        try:
-            return self._values[key]
-        except KeyError:
-            raise AttributeError(f"settings.{self._name} has no key {key!r}") from None
-
-    def __setattr__(self, key: str, value: Any) -> None:
-        raise AttributeError(f"settings are frozen; cannot set {self._name}.{key} to {value!r}")
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Section, (self._name, self._values)
-
-    def as_dict(self) -> dict[str, Any]:
-        """The section as plain values."""
-        return dict(self._values)
+FILE = Path(__file__).with_name("blift.yaml")
 
 
+@dataclass(frozen=True)
 class Settings:
-    """All sections of one build, by attribute; `preset` names where they came from."""
+    """All sections of one build; `preset` names where they came from."""
 
-    def __init__(self, preset: str, tree: Mapping[str, Mapping[str, Any]]) -> None:
-        self.preset = preset
-        self._sections = {name: Section(name, values) for name, values in tree.items()}
+    preset: str
+    reddit: Reddit
+    youtube: Youtube
+    comments: CommentRanking
+    privacy: Privacy
+    splits: Splits
+    build: Build
+    media: Media
+    fetch: Fetch
+    scenes: Scenes
+    annotate: Annotate
+    turns: Turns
+    shards: Shards
 
-    def __getattr__(self, name: str) -> Section:
-        if name.startswith("_"):
-            raise AttributeError(name)
-        try:
-            return self._sections[name]
-        except KeyError:
-            raise AttributeError(f"settings has no section {name!r}") from None
+    def source(self, name: str) -> Source:
+        """The section of one platform."""
+        return {"reddit": self.reddit, "youtube": self.youtube}[name]
 
-    def replaced(self, section: str, **values: Any) -> "Settings":
-        """The same settings with other values in one section."""
-        tree = {name: one.as_dict() for name, one in self._sections.items()}
-        return Settings(self.preset, {**tree, section: {**tree[section], **values}})
+    def changed(self, values: Mapping[str, Mapping[str, Any]]) -> "Settings":
+        """The same with other values, by section and name. Raises UsageError as `load_settings`."""
+        tree = {name: dict(vars(getattr(self, name))) for name in SECTIONS}
+        defaults = {name: dict(section) for name, section in tree.items()}
+        for section, some in values.items():
+            for name, value in some.items():
+                _assign(tree, defaults, f"{section}.{name}", value)
+        return _settings(self.preset, tree)
 
     def as_dict(self) -> dict[str, Any]:
-        """The settings as the manifest records them: without those of the machine (MACHINE)."""
+        """The settings as the manifest records them: without those of the machine."""
         tree: dict[str, Any] = {"preset": self.preset}
-        for name, section in self._sections.items():
-            values = section.as_dict().items()
-            tree[name] = {key: value for key, value in values if f"{name}.{key}" not in MACHINE}
+        for name, section in SECTIONS.items():
+            values = getattr(self, name)
+            notes = field_notes(section)
+            tree[name] = {key: getattr(values, key) for key in notes if MACHINE not in notes[key]}
         return tree
 
     def digest(self) -> str:
@@ -95,27 +85,47 @@ class Settings:
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+SECTIONS: dict[str, Any] = {
+    name: section for name, section in get_type_hints(Settings).items() if name != "preset"
+}
+
+
+@lru_cache(maxsize=1)
+def _document() -> dict[str, dict[str, Any]]:
+    with FILE.open(encoding="utf-8") as file:
+        return dict(yaml.safe_load(file))
+
+
+def presets() -> tuple[str, ...]:
+    """Names of the presets of blift.yaml."""
+    return tuple(_document()["presets"])
+
+
 def load_settings(preset: str, overrides: Sequence[str]) -> Settings:
     """The preset's settings with `dotted.key=value` overrides applied (values are YAML).
 
     Raises UsageError for an unknown preset or key, or a value the key may not have.
     """
-    document = yaml.safe_load(FILE.read_text(encoding="utf-8"))
-    tree: dict[str, dict[str, Any]] = document["settings"]
-    presets: dict[str, dict[str, Any]] = document["presets"]
-    if preset not in presets:
-        raise UsageError(f"unknown preset {preset!r}; blift.yaml has {', '.join(sorted(presets))}")
+    tree: dict[str, dict[str, Any]] = copy.deepcopy(_document()["settings"])
+    changes: dict[str, dict[str, Any]] = _document()["presets"]
+    if preset not in changes:
+        raise UsageError(f"unknown preset {preset!r}; blift.yaml has {', '.join(sorted(changes))}")
     defaults = {section: dict(values) for section, values in tree.items()}
-    for key, value in presets[preset].items():
+    for key, value in changes[preset].items():
         _assign(tree, defaults, key, value)
     for item in overrides:
         key, equals, text = item.partition("=")
         if not equals:
             raise UsageError(f"--set {item!r}: expected KEY=VALUE, for example reddit.min_words=3")
         _assign(tree, defaults, key.strip(), _value(defaults, key.strip(), text))
+    return _settings(preset, tree)
+
+
+def _settings(preset: str, tree: Mapping[str, Mapping[str, Any]]) -> Settings:
     for conflict in conflicts(tree):
         raise UsageError(f"settings {conflict}; see dataset_builder/blift.yaml")
-    return Settings(preset, tree)
+    sections = {name: section(**tree[name]) for name, section in SECTIONS.items()}
+    return Settings(preset, **sections)
 
 
 def _value(defaults: Mapping[str, Mapping[str, Any]], key: str, text: str) -> Any:
@@ -143,10 +153,12 @@ def _assign(
     section, _, name = key.partition(".")
     if section not in tree or name not in tree[section]:
         known = list(_keys(defaults))
+        import difflib  # for those who mistyped alone
+
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         raise UsageError(f"unknown setting {key!r}; {hint}")
-    allowed = ALLOWED[section][name]
+    allowed = field_notes(SECTIONS[section])[name][0]
     if not allowed.holds(value):
         raise UsageError(
             f"setting {key}={value!r}: expected {allowed.words}; see dataset_builder/blift.yaml"

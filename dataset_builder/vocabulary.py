@@ -10,7 +10,6 @@ from importlib import resources
 
 BOTS_VERSION = "2026-11"
 TOPICS_VERSION = "2026-11"
-
 # Accounts that say themselves that they are programs; lower case.
 BOT_NAMES = (
     "automoderator",
@@ -48,13 +47,10 @@ BOT_SIGNATURE = (
     r"(?i)\b(?:i am|i.m|this is) an? (?:\w+ )?(?:ro)?bot\b|\bbe+p[ -]?bo+p\b|"
     r"this action was performed automatically|\*?i\^?\^? ?(?:am|'m)\^?\^? a\^?\^? ?bot\b"
 )
-
 NSFW_MARK = r"(?i)\bnsfw\b"
 # a text without any of these holds neither a bot's signature nor the NSFW mark
 MARK_GATE = r"(?i)nsfw|bo+[tp]|automatically"
-
 DELETED_TEXTS = ("[deleted]", "[removed]", "[deleted by user]", "[removed by reddit]")
-
 # What the paper excluded by hand (sec. 2.1.2), as patterns over title and tags.
 TOPICS: dict[str, str] = {
     "music": r"\b(?:official (?:music )?(?:video|audio)|lyrics?(?: video)?|music video|songs?|"

@@ -184,20 +184,47 @@ def ask(out: Path, size: str) -> StepCost:
     elsewhere = out / "elsewhere"
     asked = held_out_media(out / "blift" / "release", elsewhere)
     words: list[str | Path] = [sys.executable, ROOT / "demo" / "answer.py"]
-    words += ["--model", out / "model", "--max_new_tokens", "200" if size == "nano" else "24"]
+    words += ["--model", out / "model", "--max_new_tokens", "120" if size == "nano" else "24"]
     for path, title in asked:
         words += ["--media", path, "--title", title]
     why = "A fresh process elsewhere loads the folder with AutoModel(..., trust_remote_code=True)."
     return run_step("answer", why, words, cwd=elsewhere)
 
 
-def results_of(path: Path) -> dict[str, str]:
-    """Metric name -> value as text, from a results.json."""
+def results_of(path: Path) -> dict[str, dict]:
+    """Task and metric -> row of a results.json."""
     rows = json.loads(path.read_text(encoding="utf-8"))
-    return {
-        f"{row['task']} {row['metric']}": "-" if row["value"] is None else f"{row['value']:.3f}"
-        for row in rows
-    }
+    return {f"{row['task']} {row['metric']}": row for row in rows}
+
+
+def shown(value: float | None) -> str:
+    """A number with three decimals, or a dash."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def verdict(row: dict) -> str:
+    """In words, whether a measured row beats a predictor that does not look."""
+    value, chance = row["value"], row["chance"]
+    if value is None:
+        return "no answer could be read"
+    if chance is None:
+        return ""
+    better = value > chance if row["metric"] == "r2" else value < chance
+    words = "better than" if better else "no better than"
+    if row["unparsed"]:
+        words = f"on the {row['n'] - row['unparsed']} read, {words}"
+    return f"{words} always answering the training mean"
+
+
+def print_measures(before: dict[str, dict], after: dict[str, dict]) -> None:
+    """Held-out numbers before and after training, each with its n, unparsed answers and chance."""
+    width = max(len(key) for key in after)
+    heads = f"{'before':>10}{'after':>10}{'chance':>10}{'n':>4}{'unparsed':>10}"
+    print(f"\n  {'held-out metric':<{width}}{heads}")
+    for key, row in after.items():
+        numbers = (before[key]["value"] if key in before else None, row["value"], row["chance"])
+        cells = "".join(f"{shown(number):>10}" for number in numbers)
+        print(f"  {key:<{width}}{cells}{row['n']:>4}{row['unparsed']:>10}  {verdict(row)}")
 
 
 def report(out: Path, rows: dict[str, int], costs: list[StepCost]) -> None:
@@ -211,10 +238,7 @@ def report(out: Path, rows: dict[str, int], costs: list[StepCost]) -> None:
     print(f"  funnel    {out / 'blift' / 'funnel.png'}")
     print(f"  model     {out / 'model'}")
     before, after = (results_of(out / f"results-{name}.json") for name in ("before", "after"))
-    width = max(len(key) for key in after)
-    print(f"\n  {'held-out metric':<{width}}  {'before':>10}  {'after':>10}")
-    for key, value in after.items():
-        print(f"  {key:<{width}}  {before.get(key, '-'):>10}  {value:>10}")
+    print_measures(before, after)
     print(f"\n  {'step':<18}{'seconds':>8}{'peak GiB':>10}")
     for cost in costs:
         print(f"  {cost.name:<18}{cost.seconds:>8.0f}{cost.peak_gib:>10.2f}")

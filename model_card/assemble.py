@@ -7,10 +7,8 @@ python assemble.py --vision ID --qformer ID --text ID --out base      # parts fr
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
 HERE = Path(__file__).resolve().parent
 
@@ -33,9 +31,21 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     return chosen
 
 
-def part(name: str) -> object:
-    """An object of this folder's code, loaded the way Auto classes load it."""
-    return get_class_from_dynamic_module(name, str(HERE))
+def write(chosen: argparse.Namespace, say: Callable[[str], None]) -> None:
+    """Collects the parts and writes the folder."""
+    if str(HERE) not in sys.path:  # the workshop lies beside this file, wherever it is run from
+        sys.path.insert(0, str(HERE))
+    # imported late: the libraries take seconds, `--help` and wrong usage need none of them
+    from assembling import hub, nano, parts, tiny
+
+    say(f"[1/2] collecting the parts of {chosen.size or 'the given models'}")
+    if chosen.size:
+        found = {"nano": nano.nano_parts, "tiny": tiny.tiny_parts}[chosen.size]()
+    else:
+        found = hub.hub_parts(chosen.vision, chosen.qformer, chosen.text)
+    say(f"[2/2] writing {chosen.out}")
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    parts.save_folder(found, chosen.out)
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -46,16 +56,7 @@ def main(given: Sequence[str] | None = None) -> int:
         print(line, file=sys.stderr, flush=True)
 
     try:
-        say(f"[1/2] collecting the parts of {chosen.size or 'the given models'}")
-        if chosen.size:
-            parts = part(f"assembly_{chosen.size}.{chosen.size}_parts")(HERE)  # type: ignore[operator]
-        else:
-            parts = part("assembly_hub.hub_parts")(  # type: ignore[operator]
-                HERE, chosen.vision, chosen.qformer, chosen.text
-            )
-        say(f"[2/2] writing {chosen.out}")
-        chosen.out.mkdir(parents=True, exist_ok=True)
-        part("assembly.save_folder")(parts, chosen.out, HERE)  # type: ignore[operator]
+        write(chosen, say)
     except (ModuleNotFoundError, OSError, ValueError) as error:
         if chosen.debug:
             raise

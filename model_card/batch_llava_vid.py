@@ -8,13 +8,15 @@ from typing import Any
 
 import torch
 
-from .pool_llava_vid import MediaPool
+from .media_pool_llava_vid import MediaPool
+from .slots_llava_vid import LAYOUT
 from .text_llava_vid import Piece, encode_piece
 
 QFORMER_MAX_LENGTH = 256
 OPTIONS = (
     *("padding", "padding_side", "pad_to_multiple_of", "max_length", "truncation"),
-    *("video_fps", "max_frames", "allow_urls", "images", "videos"),
+    *("video_fps", "max_frames", "allow_urls", "images", "videos", "joinable"),
+    *("add_special_tokens", "return_mm_token_type_ids", "return_text_replacement_offsets"),
 )
 NESTED_OPTIONS = ("common_kwargs", "text_kwargs", "images_kwargs", "videos_kwargs")
 
@@ -123,19 +125,29 @@ def text_columns(
     T is the longest row, at least max_length with padding="max_length", rounded up to a multiple
     of pad_to_multiple_of. With padding=False rows stay as long as they are.
     """
-    side = options.get("padding_side") or tokenizer.padding_side
-    if side not in ("left", "right"):
-        raise ValueError(f"padding_side is {side!r}: expected 'left' or 'right'")
-    padding, multiple = options.get("padding", True), options.get("pad_to_multiple_of") or 1
-    lengths = [len(row.ids) for row in rows]
-    least = (options.get("max_length") or 1) if padding == "max_length" else 1
-    longest = -(-max(least, *lengths) // multiple) * multiple
     columns: dict[str, tuple[list[list[int]], int]] = {
         "input_ids": ([row.ids for row in rows], tokenizer.pad_token_id or 0),
-        "attention_mask": ([[1] * length for length in lengths], 0),
+        "attention_mask": ([[1] * len(row.ids) for row in rows], 0),
     }
     if with_answers:
         columns["assistant_masks"] = ([row.answer for row in rows], 0)
+    return pad_columns(columns, tokenizer.padding_side, options, tensors)
+
+
+def pad_columns(
+    columns: dict[str, tuple[list[list[int]], int]],
+    side: str,
+    options: dict[str, Any],
+    tensors: bool,
+) -> dict[str, list[list[int]]]:
+    """Columns of (rows, filler) with rows of one length, as `text_columns` says."""
+    side = options.get("padding_side") or side
+    if side not in ("left", "right"):
+        raise ValueError(f"padding_side is {side!r}: expected 'left' or 'right'")
+    padding, multiple = options.get("padding", True), options.get("pad_to_multiple_of") or 1
+    lengths = [len(row) for row in columns["input_ids"][0]]
+    least = (options.get("max_length") or 1) if padding == "max_length" else 1
+    longest = -(-max(least, *lengths) // multiple) * multiple
     if padding is False:
         if tensors and len(set(lengths)) > 1:
             raise ValueError(
@@ -151,7 +163,9 @@ def text_columns(
     return data
 
 
-def prompt_tensors(rows: Sequence[Row], tokenizer: Any) -> dict[str, torch.Tensor]:
+def prompt_tensors(
+    rows: Sequence[Row], tokenizer: Any, full_length: bool = False
+) -> dict[str, torch.Tensor]:
     """Q-Former ids and mask (one line per different prompt) and the slots of both kinds.
 
     image_slots, video_slots: [slots, 3] = (batch row, media, prompt), in reading order.
@@ -167,7 +181,7 @@ def prompt_tensors(rows: Sequence[Row], tokenizer: Any) -> dict[str, torch.Tenso
     # The tokenizer cuts on the left: the tail of a long question is what asks.
     encoded = tokenizer(
         list(lines),
-        padding=True,
+        padding="max_length" if full_length else True,
         padding_side="right",
         truncation=True,
         max_length=QFORMER_MAX_LENGTH,
@@ -180,12 +194,26 @@ def prompt_tensors(rows: Sequence[Row], tokenizer: Any) -> dict[str, torch.Tenso
     return data
 
 
+def media_layout(rows: int, data: dict[str, Any]) -> torch.Tensor:
+    """[6], the counts that LAYOUT names: with it the model can tell joined rows apart."""
+    counts = {
+        "rows": rows,
+        "images": len(data.get("pixel_values", ())),
+        "videos": len(data.get("video_num_frames", ())),
+        "prompts": len(data.get("qformer_input_ids", ())),
+        **{f"{kind}_slots": len(data.get(f"{kind}_slots", ())) for kind in ("image", "video")},
+    }
+    return torch.tensor([counts[name] for name in LAYOUT])
+
+
 __all__ = [
     "OPTIONS",
     "Row",
     "RowCoder",
     "check_budget",
     "check_variables",
+    "media_layout",
+    "pad_columns",
     "prompt_tensors",
     "split_options",
     "text_columns",

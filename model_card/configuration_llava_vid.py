@@ -11,6 +11,7 @@ AUTO_MAP = {
     "AutoConfig": "configuration_llava_vid.LlavaVidConfig",
     "AutoModel": "modeling_llava_vid.LlavaVidForConditionalGeneration",
     "AutoModelForImageTextToText": "modeling_llava_vid.LlavaVidForConditionalGeneration",
+    "AutoModelForMultimodalLM": "modeling_llava_vid.LlavaVidForConditionalGeneration",
     "AutoProcessor": "processing_llava_vid.LlavaVidProcessor",
 }
 VISION_FEATURES = ("raw", "last")
@@ -81,7 +82,7 @@ class LlavaVidConfig(PretrainedConfig):
     image_token_id, video_token_id: placeholder ids, default: the two ids after the vocabulary (the
     embedding table and the logits are never enlarged for them).
     video_fps: frames sampled per second; max_frames: cap (None = no cap), uniform subsampling.
-    frame_chunk_size: frames encoded at once. train_vision_tower: gradients for the tower.
+    frame_chunk_size: frames encoded at once. train_vision_tower: the tower starts trainable.
     Raises ValueError naming the field, the value and the allowed set.
     """
 

@@ -14,11 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-from transformers.dynamic_module_utils import get_class_from_dynamic_module
-
 HERE = Path(__file__).resolve().parent
-DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+DTYPES = ("bfloat16", "float16", "float32")
 
 
 def arguments(given: Sequence[str] | None) -> argparse.Namespace:
@@ -33,34 +30,34 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--bert", help="bert-base-uncased: folder or Hub id (Q-Former tokenizer)")
     parser.add_argument("--vision-heads", type=int, help="attention heads of an unusual tower")
     parser.add_argument("--qformer-heads", type=int, help="attention heads of an unusual Q-Former")
-    parser.add_argument("--dtype", choices=sorted(DTYPES), help="default: as in the source")
+    parser.add_argument("--dtype", choices=DTYPES, help="default: as in the source")
     parser.add_argument("--verify", action="store_true", help="compare logits with the source")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON on stdout")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     return parser.parse_args(given)
 
 
-def part(name: str) -> object:
-    """An object of this folder's code, loaded the way Auto classes load it."""
-    return get_class_from_dynamic_module(name, str(HERE))
-
-
 def run(chosen: argparse.Namespace) -> dict[str, object]:
     """The summary of the conversion, with `logits_difference` after --verify."""
-    request = part("conversion_sources.Request")(  # type: ignore[operator]
+    if str(HERE) not in sys.path:  # the workshop lies beside this file, wherever it is run from
+        sys.path.insert(0, str(HERE))
+    # imported late: the libraries take seconds, `--help` and wrong usage need none of them
+    import torch
+    from converting import convert, sources, verify
+
+    request = sources.Request(
         source=chosen.source,
         out=chosen.out,
-        code=HERE,
         base=chosen.base,
         vision_tower=chosen.vision_tower,
         bert=chosen.bert,
         vision_heads=chosen.vision_heads,
         qformer_heads=chosen.qformer_heads,
-        dtype=DTYPES[chosen.dtype] if chosen.dtype else None,
+        dtype=getattr(torch, chosen.dtype) if chosen.dtype else None,
     )
-    summary: dict[str, object] = part("conversion.convert")(request)  # type: ignore[operator]
+    summary: dict[str, object] = convert.convert(request)
     if chosen.verify:
-        summary["logits_difference"] = part("verification.verify")(request)  # type: ignore[operator]
+        summary["logits_difference"] = verify.verify(request)
     return summary
 
 

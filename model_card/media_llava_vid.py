@@ -5,6 +5,7 @@ import io
 import math
 import struct
 import urllib.request
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -102,15 +103,23 @@ def read_source(source: Any, kind: str, allow_urls: bool) -> Any:
     if isinstance(source, str) and source.startswith("data:"):
         return base64.b64decode(source.partition(",")[2])
     if isinstance(source, (str, Path)):
-        path = Path(source)
-        if not path.is_file():
-            raise ValueError(f"is not a file: expected the path of a {kind}")
-        return path
+        try:
+            found = Path(source).is_file()
+        except (OSError, ValueError):  # too long for a path, or no path at all
+            found = False
+        if not found:
+            raise ValueError(
+                f"is not a file: expected the path of a {kind}; base64 text goes into the block's "
+                "'base64', or behind 'data:;base64,'"
+            )
+        return Path(source)
     return source
 
 
 def load_image(source: Any, allow_urls: bool = False) -> Image.Image:
-    """An upright RGB picture from a path, bytes, PIL image or uint8 array [H, W, 3], [3, H, W]."""
+    """An upright RGB picture of a path, bytes, PIL image, PyAV frame, uint8 array [H, W, 3]…"""
+    if av is not None and isinstance(source, av.VideoFrame):
+        return upright(source)
     source = read_source(source, "picture", allow_urls)
     if not isinstance(source, (bytes, Path, Image.Image)):
         return array_to_image(source)
@@ -119,9 +128,8 @@ def load_image(source: Any, allow_urls: bool = False) -> Image.Image:
             source = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
         return to_rgb(ImageOps.exif_transpose(source))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(
-            f"cannot be decoded as a picture ({error}): expected a complete image file"
-        ) from error
+        told = f"cannot be decoded as a picture ({error}): expected a complete image file"
+        raise ValueError(told) from error
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -182,10 +190,13 @@ def is_features(source: Any) -> bool:
 def load_video(
     source: Any, video_fps: float, max_frames: int | None, allow_urls: bool = False
 ) -> list[Image.Image]:
-    """Sampled frames of a video file; frames given as list or array are taken as sampled already.
+    """Sampled frames of a video file or an open PyAV container; frames given as list (pictures,
+    PyAV frames) or array are taken as sampled already.
 
     Arrays are uint8 [T, H, W, 3] or [T, 3, H, W]. Raises ValueError for what cannot be decoded.
     """
+    if av is not None and isinstance(source, av.container.InputContainer):
+        return _decode(source, video_fps, max_frames)
     source = read_source(source, "video", allow_urls)
     if isinstance(source, (bytes, Path)):
         return _decode(source, video_fps, max_frames)
@@ -196,21 +207,23 @@ def load_video(
         )
     if not isinstance(source, (list, tuple, np.ndarray, torch.Tensor)):
         raise ValueError(
-            f"is a {type(source).__name__}: expected a path, bytes, a list of frames or an array"
+            f"is a {type(source).__name__}: expected a path, bytes, a file opened for reading, a "
+            "PyAV container opened for reading, a list of frames or an array"
         )
     if len(source) == 0:
         raise ValueError("has 0 frames: expected at least one")
     return [load_image(frame, allow_urls) for frame in thin(list(source), max_frames)]
 
 
-def _decode(source: bytes | Path, video_fps: float, max_frames: int | None) -> list[Image.Image]:
+def _decode(source: Any, video_fps: float, max_frames: int | None) -> list[Image.Image]:
     if av is None:
         raise ValueError("needs PyAV to be decoded: pip install av, or give a list of frames")
     try:
         wanted = _wanted_frames(source, video_fps, max_frames)
         with _open(source) as container:
             stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
+            if isinstance(source, (bytes, Path)):
+                stream.thread_type = "AUTO"
             frames, decoded = [], 0
             for frame in container.decode(stream):
                 if decoded in wanted:
@@ -244,8 +257,12 @@ def upright(frame: Any) -> Image.Image:
     return image
 
 
-def _open(source: bytes | Path) -> Any:
-    """The container, read as what its first bytes say it is and as nothing else."""
+def _open(source: Any) -> Any:
+    """The container, read as what its first bytes say it is and as nothing else. One that the
+    caller opened is read from its start and left open."""
+    if not isinstance(source, (bytes, Path)):
+        source.seek(0)
+        return nullcontext(source)
     file = io.BytesIO(source) if isinstance(source, bytes) else str(source)
     with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as opened:
         head = opened.read(HEAD_BYTES)
@@ -258,7 +275,7 @@ def _open(source: bytes | Path) -> Any:
     )
 
 
-def _wanted_frames(source: bytes | Path, video_fps: float, max_frames: int | None) -> range | set:
+def _wanted_frames(source: Any, video_fps: float, max_frames: int | None) -> range | set:
     """Numbers of the frames to keep. Only a cap needs the frame count, taken from the packets:
     the header's count is missing or wrong too often."""
     with _open(source) as container:

@@ -18,21 +18,23 @@ from transformers.generation.candidate_generator import (
 )
 from transformers.modeling_outputs import BaseModelOutputWithPast, ModelOutput
 from transformers.models.instructblip.modeling_instructblip import InstructBlipQFormerModel
+from transformers.processing_utils import Unpack
+from transformers.utils import TransformersKwargs
+from transformers.utils.generic import can_return_tuple
+from transformers.utils.import_utils import torch_compilable_check
 
 from .configuration_llava_vid import LlavaVidConfig
-from .lookup_llava_vid import TextCandidates
-from .slots_llava_vid import expand_slots, in_reading_order, media_lengths, resolve_slots
-from .visual_llava_vid import LlavaVidFeaturesOutput, VisualTokens, build_vision_tower
-
-MEDIA_INPUTS = ("pixel_values", "pixel_values_videos", "image_features", "video_features")
-VISION_INPUTS = (
-    *MEDIA_INPUTS,
-    "video_num_frames",
-    "image_slots",
-    "video_slots",
-    "qformer_input_ids",
-    "qformer_attention_mask",
+from .slots_llava_vid import last_tokens, mismatch, row_totals, rows_of
+from .tower_llava_vid import build_vision_tower
+from .visual_llava_vid import (
+    SOURCES,
+    VISION_INPUTS,
+    LlavaVidFeaturesOutput,
+    LlavaVidKwargs,
+    VisualTokens,
 )
+
+MEDIA_INPUTS = (*SOURCES["image"], *SOURCES["video"])
 
 
 @dataclass
@@ -85,7 +87,8 @@ class LlavaVidPreTrainedModel(PreTrainedModel):
         return loaded
 
     def freeze_vision_tower(self) -> None:
-        """Turns off gradients of the tower unless `config.train_vision_tower`."""
+        """Turns off gradients of the tower unless `config.train_vision_tower`; to train it, or
+        adapters on it, later: `model.model.vision_tower.requires_grad_(True)`, as on any module."""
         tower = self.base_model.vision_tower
         tower.requires_grad_(self.config.train_vision_tower)
 
@@ -118,10 +121,14 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         self.language_model.set_input_embeddings(value)
 
     def train(self, mode: bool = True) -> "LlavaVidModel":
-        """A frozen tower stays in eval mode: its batch norms must not follow the batch."""
+        """A frozen tower stays in eval mode, and so do the frozen batch norms of one that adapters
+        train: they must not follow the batch."""
         super().train(mode)
-        if not self.config.train_vision_tower:
+        if mode and not self.tower_learns():
             self.vision_tower.eval()
+        for module in self.vision_tower.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.train(mode and any(p.requires_grad for p in module.parameters()))
         return self
 
     # -- merging and the decoder ---------------------------------------------------------------
@@ -131,53 +138,58 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         return input_ids == token_id
 
     def embed_inputs(
-        self, input_ids: torch.LongTensor, **vision: Any
+        self, input_ids: torch.LongTensor, mm_encoder_outputs: Any = None, **vision: Any
     ) -> tuple[torch.Tensor, dict[str, Any]]:
-        """Token embeddings [B, T, H] with the visual tokens merged in, and those tokens per kind.
+        """Token embeddings [B, T, H] with the visual tokens merged in, and those outputs per kind.
 
         Use the embeddings with `generate(inputs_embeds=…)`. Raises ValueError where placeholders
         and visual tokens do not match.
         """
         table = self.get_input_embeddings()
-        if all(vision.get(name) is None for name in MEDIA_INPUTS) and input_ids.shape[1] == 1:
+        outputs = self.encode_media(mm_encoder_outputs, **vision)
+        if not outputs and input_ids.shape[1] == 1:
             return table(input_ids.clamp(max=table.num_embeddings - 1)), {}  # every decoding step
         ids = {"image": self.config.image_token_id, "video": self.config.video_token_id}
         masks = {kind: self.get_placeholder_mask(input_ids, i) for kind, i in ids.items()}
         # Placeholder ids may lie outside the vocabulary: never look them up.
         safe_ids = input_ids.masked_fill(masks["image"] | masks["video"], 0)
         embeds = table(safe_ids)
-        getters = {"image": self.get_image_features, "video": self.get_video_features}
-        sources = {
-            "image": ("pixel_values", "image_features"),
-            "video": ("pixel_values_videos", "video_features"),
-        }
-        merged = {}
-        for kind, getter in getters.items():
-            given = any(vision.get(name) is not None for name in sources[kind])
-            tokens = getter(**vision).pooler_output if given else [embeds.new_empty(0)]
-            count, expected = sum(map(len, tokens)), int(masks[kind].sum())
-            if expected != count:
-                raise ValueError(
-                    f"the text has {expected} {kind} placeholder tokens but "
-                    f"{len(tokens) * given} {kind} slots give {count} visual tokens: let the "
-                    "processor expand placeholders and give every placeholder its media"
-                )
-            if not given:
-                continue
-            slots = vision.get(f"{kind}_slots")
-            flat = torch.cat(in_reading_order(tokens, slots, masks[kind], kind)).to(embeds)
-            embeds = embeds.masked_scatter(masks[kind].unsqueeze(-1), flat)
-            merged[kind] = tokens
-        return embeds, merged
+        for kind, mask in masks.items():
+            made = outputs.get(kind)
+            tokens = [] if made is None else list(made.pooler_output)
+            flat = torch.cat(
+                [*(part.to(embeds) for part in tokens), embeds.new_empty(0, embeds.shape[-1])]
+            )
+            self._check_placeholders(kind, mask, tokens, getattr(made, "rows", None))
+            if tokens:
+                embeds = embeds.masked_scatter(mask.unsqueeze(-1), flat)
+        return embeds, outputs
+
+    def _check_placeholders(
+        self, kind: str, mask: torch.Tensor, tokens: list[torch.Tensor], rows: Any
+    ) -> None:
+        """ValueError where a row has other numbers of placeholders and visual tokens. Compiled code
+        does not wait for the device here."""
+        count, totals = sum(map(len, tokens)), None
+        fits = mask.sum() == count
+        if rows is not None:
+            totals = row_totals(tokens, rows, mask, kind)
+            fits = (mask.sum(dim=1) == torch.tensor(totals, device=mask.device)).all()
+        torch_compilable_check(fits, lambda: mismatch(kind, mask, len(tokens), count, totals))
 
     def _idle_vision_path(self, embeds: torch.Tensor) -> torch.Tensor:
         """Adds 0 * (a dummy frame's tokens): in distributed training a rank without pictures must
         still run every module, or gradient exchange hangs or complains."""
         features = embeds.new_zeros((1, self.config.num_patches, self.config.vision_width))
+        size = getattr(self.config.vision_config, "image_size", None)
+        if self.tower_learns() and size is not None:
+            sides = size if isinstance(size, (list, tuple)) else (size, size)
+            features = self.encode_frames(embeds.new_zeros((1, 3, *sides)))
         ids = torch.zeros((1, 1), dtype=torch.long, device=embeds.device)
         tokens = self.get_image_features(None, ids, torch.ones_like(ids), image_features=features)
         return embeds + 0 * tokens.pooler_output[0].sum()
 
+    @can_return_tuple
     def forward(
         self,
         input_ids: torch.LongTensor | None = None,
@@ -185,20 +197,21 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
         position_ids: torch.LongTensor | None = None,
         past_key_values: Cache | None = None,
         inputs_embeds: torch.FloatTensor | None = None,
-        **kwargs: Any,
-    ) -> LlavaVidModelOutputWithPast:
+        mm_encoder_outputs: dict[str, Any] | None = None,
+        **kwargs: Unpack[LlavaVidKwargs],
+    ) -> tuple[Any, ...] | LlavaVidModelOutputWithPast:
         """Hidden states [B, T, H]. Exactly one of input_ids and inputs_embeds; the vision inputs
         are those of `get_image_features` and `get_video_features`."""
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("give exactly one of input_ids and inputs_embeds")
-        vision = {name: kwargs.pop(name, None) for name in VISION_INPUTS}
+        vision = {name: kwargs.pop(name, None) for name in VISION_INPUTS}  # type: ignore[misc]
         merged: dict[str, Any] = {}
         if inputs_embeds is None:
-            inputs_embeds, merged = self.embed_inputs(input_ids, **vision)
+            inputs_embeds, merged = self.embed_inputs(input_ids, mm_encoder_outputs, **vision)
             distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
             if not merged and self.training and distributed:
                 inputs_embeds = self._idle_vision_path(inputs_embeds)
-        elif any(vision[name] is not None for name in MEDIA_INPUTS):
+        elif mm_encoder_outputs or any(vision[name] is not None for name in MEDIA_INPUTS):
             raise ValueError(
                 "inputs_embeds came with pictures or videos: merge them first with "
                 "embed_inputs(input_ids, …), which finds the placeholders"
@@ -215,8 +228,8 @@ class LlavaVidModel(VisualTokens, LlavaVidPreTrainedModel):
             past_key_values=outputs.past_key_values,
             hidden_states=outputs.hidden_states,
             attentions=outputs.attentions,
-            image_hidden_states=merged.get("image"),
-            video_hidden_states=merged.get("video"),
+            image_hidden_states=getattr(merged.get("image"), "pooler_output", None),
+            video_hidden_states=getattr(merged.get("video"), "pooler_output", None),
         )
 
 
@@ -260,6 +273,7 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
         """Merged embeddings [B, T, H] for `generate(inputs_embeds=…)`."""
         return self.model.embed_inputs(input_ids, **vision)[0]
 
+    @can_return_tuple
     def forward(
         self,
         input_ids: torch.LongTensor | None = None,
@@ -273,33 +287,42 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
         pixel_values_videos: torch.Tensor | None = None,
         image_features: torch.Tensor | None = None,
         video_features: torch.Tensor | None = None,
+        mm_encoder_outputs: dict[str, Any] | None = None,
         video_num_frames: torch.Tensor | None = None,
         image_slots: torch.Tensor | None = None,
         video_slots: torch.Tensor | None = None,
+        media_layout: torch.Tensor | None = None,
         qformer_input_ids: torch.Tensor | None = None,
         qformer_attention_mask: torch.Tensor | None = None,
-        return_dict: bool | None = None,
-        **kwargs: Any,
-    ) -> LlavaVidCausalLMOutputWithPast | tuple[Any, ...]:
+        **kwargs: Unpack[TransformersKwargs],
+    ) -> tuple[Any, ...] | LlavaVidCausalLMOutputWithPast:
         """Logits [B, T, vocab]; with labels [B, T] (-100 = ignored) also the mean token loss."""
-        vision = (pixel_values, pixel_values_videos, image_features, video_features)
-        layout = (video_num_frames, image_slots, video_slots)
-        prompts = (qformer_input_ids, qformer_attention_mask)
+        vision = {
+            "pixel_values": pixel_values,
+            "image_features": image_features,
+            "pixel_values_videos": pixel_values_videos,
+            "video_features": video_features,
+            "video_num_frames": video_num_frames,
+            "image_slots": image_slots,
+            "video_slots": video_slots,
+            "media_layout": media_layout,
+            "qformer_input_ids": qformer_input_ids,
+            "qformer_attention_mask": qformer_attention_mask,
+        }
         outputs = self.model(
             input_ids=input_ids,
             attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
             inputs_embeds=inputs_embeds,
-            **dict(zip(VISION_INPUTS, (*vision, *layout, *prompts), strict=True)),
-            **kwargs,
+            mm_encoder_outputs=mm_encoder_outputs,
+            **{**kwargs, **vision, "return_dict": True},
         )
         keep = slice(-logits_to_keep, None) if isinstance(logits_to_keep, int) else logits_to_keep
         logits = self.lm_head(outputs.last_hidden_state[:, keep])
         loss = None if labels is None else self._loss(logits, labels, **kwargs)
         shared = {k: v for k, v in outputs.items() if k != "last_hidden_state"}
-        result = LlavaVidCausalLMOutputWithPast(loss=loss, logits=logits, **shared)
-        return result.to_tuple() if return_dict is False else result
+        return LlavaVidCausalLMOutputWithPast(loss=loss, logits=logits, **shared)
 
     def _loss(self, logits: torch.Tensor, labels: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         config = self.config
@@ -319,7 +342,8 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
         is_first_iteration: bool = False,
         **kwargs: Any,
     ) -> dict[str, Any]:
-        """The library's inputs; vision inputs go in with the prompt only (or without a cache)."""
+        """The library's inputs; vision inputs go in with the prompt only (or without a cache). Of a
+        conversation whose beginning is in the cache, only the visual tokens of the rest go in."""
         vision = {name: kwargs.pop(name, None) for name in VISION_INPUTS}
         inputs = super().prepare_inputs_for_generation(
             input_ids,
@@ -329,36 +353,60 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
         )
         if is_first_iteration or not kwargs.get("use_cache", True):
             inputs.update(vision)
+        ids, cache = inputs.get("input_ids"), kwargs.get("past_key_values")
+        if ids is not None and ids.shape[1] < input_ids.shape[1] and cache is not None:
+            given = inputs.get("mm_encoder_outputs") or {}
+            inputs["mm_encoder_outputs"] = {
+                kind: self._rest(kind, output, ids) for kind, output in given.items()
+            }
         return inputs
 
-    def _expand_inputs_for_generation(  # type: ignore[override]
-        self,
-        expand_size: int = 1,
-        is_encoder_decoder: bool = False,
-        input_ids: torch.LongTensor | None = None,
-        **model_kwargs: Any,
-    ) -> tuple[torch.LongTensor, dict[str, Any]]:
-        """Repeats rows for beams and return sequences; media are not repeated, slots are."""
+    def _rest(self, kind: str, output: Any, ids: torch.LongTensor) -> Any:
+        """The visual tokens of a kind whose placeholders stand in `ids`, the end of the text."""
+        mask = self.model.get_placeholder_mask(ids, getattr(self.config, f"{kind}_token_id"))
+        tokens = list(output.pooler_output)
+        if sum(map(len, tokens)) == int(mask.sum()):
+            return output  # the media of the rest alone were given
+        rows = getattr(output, "rows", None) or ([0] * len(tokens) if len(ids) == 1 else None)
+        if rows is None:
+            raise ValueError(f"{kind} tokens came without rows: give {kind}_slots to go on a cache")
+        parts, rows = last_tokens(tokens, rows, mask)
+        return LlavaVidFeaturesOutput(pooler_output=parts, rows=tuple(rows)) if parts else None
+
+    def _prepare_multimodal_encoder_kwargs_for_generation(
+        self, model_kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Encodes the media in front of the (compiled) prefill; the library's own would overlook
+        frames that were encoded before."""
         vision = {name: model_kwargs.pop(name, None) for name in VISION_INPUTS}
-        input_ids, model_kwargs = super()._expand_inputs_for_generation(
-            expand_size=expand_size,
-            is_encoder_decoder=is_encoder_decoder,
-            input_ids=input_ids,
-            **model_kwargs,
-        )
-        if expand_size > 1:
-            for kind, media in (("image", "pixel_values"), ("video", "pixel_values_videos")):
-                given = vision[media] if vision[media] is not None else vision[f"{kind}_features"]
-                if given is None:
-                    continue
-                count = len(given)
-                if kind == "video":
-                    features = vision["video_features"] is not None
-                    count = len(media_lengths(given, vision["video_num_frames"], features)[1])
-                prompts = len(vision["qformer_input_ids"])
-                slots = resolve_slots(vision[f"{kind}_slots"], count, prompts, kind)
-                vision[f"{kind}_slots"] = expand_slots(slots, expand_size)
-        return input_ids, {**model_kwargs, **{k: v for k, v in vision.items() if v is not None}}
+        given = model_kwargs.pop("mm_encoder_outputs", None)
+        return {**model_kwargs, "mm_encoder_outputs": self.model.encode_media(given, **vision)}
+
+    def _expand_multimodal_outputs(
+        self,
+        input_ids: torch.LongTensor,
+        mm_encoder_output: dict[str, Any],
+        expand_size: int = 1,
+        inputs_embeds: torch.Tensor | None = None,
+    ) -> dict[str, Any]:
+        """Visual tokens of rows that are repeated in place; what the caller gave stays as it is."""
+        expanded = {}
+        for kind, output in mm_encoder_output.items():
+            mask = self.model.get_placeholder_mask(
+                input_ids, getattr(self.config, f"{kind}_token_id")
+            )
+            tokens = list(output.pooler_output)
+            rows = rows_of(tokens, mask, getattr(output, "rows", None))
+            pairs = [
+                (row * expand_size + copy, part)
+                for row, part in zip(rows, tokens, strict=True)
+                for copy in range(expand_size)
+            ]
+            pairs.sort(key=lambda pair: pair[0])  # stable: a row's slots keep their order
+            expanded[kind] = LlavaVidFeaturesOutput(
+                pooler_output=[part for _, part in pairs], rows=tuple(row for row, _ in pairs)
+            )
+        return expanded
 
     def _get_logits_processor(self, *args: Any, **kwargs: Any) -> LogitsProcessorList:
         prompt = kwargs.get("encoder_input_ids")
@@ -374,6 +422,26 @@ class LlavaVidForConditionalGeneration(LlavaVidPreTrainedModel, GenerationMixin)
             return found
         placeholders = [self.config.image_token_id, self.config.video_token_id]
         return TextCandidates(found, placeholders, stand_in=0)
+
+
+class TextCandidates(CandidateGenerator):
+    """Hides placeholder tokens from another generator: it would propose to write them again."""
+
+    def __init__(self, inner: CandidateGenerator, placeholders: list[int], stand_in: int) -> None:
+        self.inner, self.placeholders, self.stand_in = inner, placeholders, stand_in
+
+    def get_candidates(
+        self, input_ids: torch.LongTensor, **kwargs: Any
+    ) -> tuple[torch.LongTensor, torch.FloatTensor | None]:
+        """The prompt as it is [1, T], then the candidates [1, T + n], and their logits if known."""
+        hidden = torch.isin(input_ids, torch.tensor(self.placeholders, device=input_ids.device))
+        text = input_ids.masked_fill(hidden, self.stand_in)
+        found, logits = self.inner.get_candidates(text, **kwargs)
+        return torch.cat([input_ids, found[:, input_ids.shape[1] :]], dim=1), logits
+
+    def update_candidate_strategy(self, *args: Any, **kwargs: Any) -> None:
+        """As the other generator does after each round."""
+        self.inner.update_candidate_strategy(*args, **kwargs)
 
 
 LlavaVidModel.register_for_auto_class("AutoModel")

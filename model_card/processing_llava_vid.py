@@ -13,22 +13,25 @@ from .batch_llava_vid import (
     RowCoder,
     check_budget,
     check_variables,
+    media_layout,
     prompt_tensors,
     split_options,
     text_columns,
 )
 from .configuration_llava_vid import content_tokens_per_frame
+from .engines_llava_vid import EngineMethods, for_engines
+from .join_llava_vid import joined
 from .media_llava_vid import checked_sampling, pillow_processor
-from .pool_llava_vid import MediaPool, flat_list, payload, video_list
+from .media_pool_llava_vid import MediaPool, flat_list, payload, video_list
 from .subtitles_llava_vid import with_subtitles
-from .text_llava_vid import Piece, Template, conversation_list, media_blocks
+from .text_llava_vid import Piece, Template, conversation_list, media_blocks, text_list
 from .tokenizers_llava_vid import check_tokenizers, mark_tokenizer_folder, placeholder_id
 
 ASPECT_RATIOS = ("pad", "square")
 PROMPT_NEWLINES = ("keep", "delete", "reference")
 
 
-class LlavaVidProcessor(ProcessorMixin):
+class LlavaVidProcessor(EngineMethods, ProcessorMixin):
     """Image processor + language tokenizer + Q-Former tokenizer.
 
     compress_type, num_patches: as in the model's config; they fix how many placeholder tokens a
@@ -110,7 +113,8 @@ class LlavaVidProcessor(ProcessorMixin):
         Batch: input_ids, attention_mask [B, T]; with media qformer_input_ids [prompts, L] and mask;
         pixel_values [images, 3, H, W], pixel_values_videos [sum frames, 3, H, W] (video_features
         [sum T, N, C] for pre-extracted ones), video_num_frames [videos]; image_slots, video_slots:
-        (batch row, media, prompt). assistant_masks [B, T]: 1 on answer tokens and the end of turn.
+        (batch row, media, prompt); media_layout [6]: how many there are of each. assistant_masks
+        [B, T]: 1 on answer tokens and the end of turn.
         Options: OPTIONS (images, videos: for bare placeholders); others go to the template.
         """
         options, variables = split_options({**(processor_kwargs or {}), **kwargs})
@@ -146,18 +150,17 @@ class LlavaVidProcessor(ProcessorMixin):
         real here: use `apply_chat_template` for text that users wrote. prompts: the Q-Former's
         text per placeholder, default: the user turn it stands in.
         """
-        if not isinstance(text, str) and not (
-            isinstance(text, (list, tuple)) and text and all(isinstance(t, str) for t in text)
-        ):
-            raise ValueError(f"text is {text!r}: expected a string or a list of strings")
+        texts = text_list(text)
         options, unknown = split_options({"images": images, "videos": videos, **kwargs})
-        if unknown:
+        if any(value is not None for value in unknown.values()):
             raise ValueError(f"options {sorted(unknown)} are unknown: expected some of {OPTIONS}")
         template, pool, rows = self._template(None), self._pool(options), []
         asked = flat_list(prompts)
-        for number, string in enumerate([text] if isinstance(text, str) else text):
+        for number, string in enumerate(texts):
             rows.append(self._raw_row(number, string, template, asked, pool, options))
-        return self._batch(rows, pool, False, return_tensors, options)
+        batch = self._batch(rows, pool, False, return_tensors, options)
+        engine = options.get("return_text_replacement_offsets")
+        return for_engines(self, texts, batch) if engine else batch
 
     # -- rows and the batch --------------------------------------------------------------------
 
@@ -236,7 +239,7 @@ class LlavaVidProcessor(ProcessorMixin):
             )
         row = self._coder(options).row(number, pieces, sources, prompts, pool)
         start = self.tokenizer("", add_special_tokens=True)["input_ids"][:1]
-        if row.ids[:1] != start:
+        if options.get("add_special_tokens", True) and row.ids[:1] != start:
             row.ids, row.answer = [*start, *row.ids], [0, *row.answer]
         return row
 
@@ -259,36 +262,35 @@ class LlavaVidProcessor(ProcessorMixin):
         texts = text_columns(
             rows, self.tokenizer, options, return_tensors is not None, with_answers
         )
-        data: dict[str, Any] = {}
-        if pool.images:
-            data["pixel_values"] = self._pixels(pool.images)
-        if pool.videos:
-            data["video_num_frames"] = torch.tensor([len(video) for video in pool.videos])
-            data.update(self._video_tensor(pool.videos))
-        data.update(prompt_tensors(rows, self.qformer_tokenizer))
+        if options.get("return_mm_token_type_ids"):
+            texts["mm_token_type_ids"] = self.create_mm_token_type_ids(texts["input_ids"])
+        # Engines cut a batch into its items and join those of several requests.
+        joinable = bool(options.get("joinable") or options.get("return_text_replacement_offsets"))
+        data: dict[str, Any] = {
+            **pool.tensors(self.image_processor, joinable),
+            **prompt_tensors(rows, self.qformer_tokenizer, joinable),
+        }
+        if data:
+            data["media_layout"] = media_layout(len(rows), data)
         if return_tensors is None:
             return BatchFeature({**texts, **{key: value.tolist() for key, value in data.items()}})
         data = {**{key: torch.tensor(value) for key, value in texts.items()}, **data}
         return BatchFeature(data, tensor_type=None if return_tensors == "auto" else return_tensors)
 
-    def _pixels(self, images: list[Any]) -> torch.Tensor:
-        return self.image_processor(images=images, return_tensors="pt")["pixel_values"]
+    def pad(self, encoded_inputs: Any, **options: Any) -> BatchFeature:
+        """Rows that were processed alone, joined to one batch: equal to processing them together.
 
-    def _video_tensor(self, videos: list[Any]) -> dict[str, torch.Tensor]:
-        featured = sum(isinstance(video, torch.Tensor) for video in videos)
-        if featured == len(videos):
-            return {"video_features": torch.cat(videos)}
-        if featured:
-            raise ValueError(
-                f"{featured} of {len(videos)} videos are pre-extracted features and the others "
-                "pixels: put them into separate batches"
-            )
-        return {"pixel_values_videos": self._pixels([frame for v in videos for frame in v])}
+        encoded_inputs: a list of what this processor returned (also with rows squeezed out, or as
+        lists), further columns included; `labels` are filled with -100. Options: padding,
+        padding_side, max_length, pad_to_multiple_of, return_tensors, as the tokenizer's `pad`.
+        """
+        return BatchFeature(joined(encoded_inputs, self.tokenizer, options))
 
     @property
     def model_input_names(self) -> list[str]:
         """Names of the tensors that a batch may hold."""
         media = "pixel_values image_slots pixel_values_videos video_features video_num_frames"
+        media += " media_layout"
         text = "input_ids attention_mask video_slots qformer_input_ids qformer_attention_mask"
         return [*text.split(), *media.split()]
 

@@ -96,6 +96,18 @@ def conversation_list(conversation: Any) -> tuple[bool, list[list[dict[str, Any]
     return batched, [checked_conversation(item) for item in given]
 
 
+def text_list(text: Any) -> list[str]:
+    """A string, or a list of strings, as a list; ValueError for anything else."""
+    texts = [text] if isinstance(text, str) else text
+    if (
+        not isinstance(texts, (list, tuple))
+        or not texts
+        or not all(isinstance(t, str) for t in texts)
+    ):
+        raise ValueError(f"text is {text!r}: expected a string or a list of strings")
+    return list(texts)
+
+
 def media_blocks(messages: Sequence[dict[str, Any]]) -> list[MediaBlock]:
     """Media placeholders in reading order, each with the text of the user turn it stands in."""
     found = []
@@ -260,4 +272,5 @@ __all__ = [
     "conversation_list",
     "encode_piece",
     "media_blocks",
+    "text_list",
 ]

@@ -1,1 +1,1 @@
-"""Staging of what is published: one folder per Hub repository, checked before it leaves."""
+"""Releases: stage, check, describe, publish, verify and withdraw what goes to the Hub."""

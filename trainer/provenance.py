@@ -1,4 +1,7 @@
-"""What a result must name to be checked: code, model and library versions, memory used."""
+"""What a result must name to be checked: code, model and library versions, memory used.
+
+torch and transformers are imported where they are used: scoring needs neither.
+"""
 
 import hashlib
 import json
@@ -7,9 +10,6 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-
-import torch
-from transformers.utils.hub import cached_file, extract_commit_hash
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "evaluate")
 OPTIONAL = ("deepspeed", "bitsandbytes", "trackio")
@@ -56,6 +56,8 @@ def model_revision(model: str, revision: str | None) -> str | None:
     """
     folder = Path(model)
     if not folder.is_dir():
+        from transformers.utils.hub import cached_file, extract_commit_hash
+
         return extract_commit_hash(cached_file(model, "config.json", revision=revision), None)
     digest = hashlib.sha256()
     kinds = {".json", ".py", ".safetensors", ".jinja", ".txt", ".model"}
@@ -87,6 +89,8 @@ def write_json(path: Path, value: object) -> None:
 
 def peak_memory() -> int:
     """Return this process's peak resident memory, or the accelerator's, in bytes."""
+    import torch
+
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
     unit = 1 if sys.platform == "darwin" else 1024

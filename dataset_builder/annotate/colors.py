@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 
 from dataset_builder.annotate.base import MediaView
-from dataset_builder.media_record import file_sha256
-from dataset_builder.palette import NAMES, nearest, to_lab
+from dataset_builder.annotate.palette import NAMES, nearest, to_lab
+from dataset_builder.work.whole_files import file_sha256
 
 STAND_IN = "saliency"
 SIDE = 128
@@ -28,7 +28,6 @@ NEUTRAL_CHROMA = 18.0
 WARM_HUES, COOL_HUES = (-50.0, 105.0), (165.0, 310.0)  # degrees in the a*b* plane
 U2NET_SIDE = 320
 U2NET_MEAN, U2NET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
 Mask = Callable[[Image.Image], np.ndarray]  # an RGB picture -> (SIDE, SIDE) bool
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 
 from dataset_builder.annotate.asr import Transcript
 from dataset_builder.annotate.base import Annotator
 from dataset_builder.annotate.captioner import Captions
 from dataset_builder.annotate.colors import Colors
+from dataset_builder.annotate.language import annotator_missing
 from dataset_builder.annotate.nsfw import NsfwImage
 from dataset_builder.annotate.ocr import FrameText
 from dataset_builder.annotate.tags import ImageNetTags
-from dataset_builder.language import annotator_missing
 from dataset_builder.settings import Settings
 
 # the key in settings `annotate.*` -> the class; to add an annotator, add its line here
@@ -51,7 +51,7 @@ def choose_annotators(settings: Settings) -> tuple[list[AnnotatorChoice], dict[s
     """The annotators that will run, and kind -> why it will not."""
     chosen: list[AnnotatorChoice] = []
     absent: dict[str, str] = {}
-    arguments = settings.annotate.as_dict()
+    arguments = asdict(settings.annotate)
     for kind, cls in ANNOTATORS.items():
         argument = arguments[kind]
         reason = "switched off" if argument is None else cls.why_not(argument)

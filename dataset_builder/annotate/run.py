@@ -19,10 +19,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builder.annotate.base import Annotator, MediaView
-from dataset_builder.annotate.registry import AnnotatorChoice, load_annotator
-from dataset_builder.atomic import atomic_file
-from dataset_builder.decoder import DecodeLimits
-from dataset_builder.media_record import RecordStore
+from dataset_builder.annotate.registry import (
+    ANNOTATORS,
+    AnnotatorChoice,
+    choose_annotators,
+    load_annotator,
+)
+from dataset_builder.errors import BuildError, UsageError
+from dataset_builder.ledger.tombstones import load_tombstones
+from dataset_builder.media.examine import record_folder
+from dataset_builder.media.passes import select
+from dataset_builder.media.record import RecordStore
+from dataset_builder.media.verdicts import Verdicts
+from dataset_builder.run.dispatch import run_tasks
+from dataset_builder.sections import Media
+from dataset_builder.settings import Settings
+from dataset_builder.work.whole_files import whole_file
 
 CHUNK_MEDIA = 16
 MEDIA_WINDOW = 4096 * CHUNK_MEDIA  # media whose tasks are held at once
@@ -37,7 +49,7 @@ class AnnotationTask:
     media: tuple[tuple[str, str], ...]
     records: Path
     result: Path
-    limits: DecodeLimits
+    limits: Media
     window: int
 
 
@@ -54,7 +66,7 @@ def annotation_tasks(
     done: np.ndarray,
     work: Path,
     records: Path,
-    limits: DecodeLimits,
+    limits: Media,
     first: int = 0,
 ) -> list[AnnotationTask]:
     """Windows of the sorted media that lack a result in `done`; the first is number `first`.
@@ -85,7 +97,7 @@ def run_annotation_task(task: AnnotationTask) -> None:
     values = [json.dumps(value, ensure_ascii=False) for value in annotator.annotate(views)]
     table = pa.table([[sha for sha, _ in task.media], values], schema=RESULTS)
     task.result.parent.mkdir(parents=True, exist_ok=True)
-    with atomic_file(task.result) as file:
+    with whole_file(task.result) as file:
         pq.write_table(table, file)
 
 
@@ -105,18 +117,12 @@ def read_file(path: Path) -> Iterator[tuple[str, Any]]:
     yield from ((sha, json.loads(value)) for sha, value in zip(*columns, strict=True))
 
 
-def read_results(folder: Path) -> dict[str, Any]:
-    """All results of one annotator by media hash."""
-    files = sorted(folder.glob("*.parquet"))
-    return {sha: value for path in files for sha, value in read_file(path)}
-
-
 def part_of(tasks: Sequence[AnnotationTask], part: int, parts: int) -> list[AnnotationTask]:
     """Every `parts`-th window from `part` (1-based): what one of several machines does."""
     return [task for task in tasks if task.window % parts == part - 1]
 
 
-def _view(store: RecordStore, sha256: str, path: Path, limits: DecodeLimits) -> MediaView:
+def _view(store: RecordStore, sha256: str, path: Path, limits: Media) -> MediaView:
     record = store.read(sha256)
     return MediaView(
         sha256=sha256,
@@ -127,3 +133,70 @@ def _view(store: RecordStore, sha256: str, path: Path, limits: DecodeLimits) -> 
         load_frames=partial(store.pictures, sha256),
         limits=limits,
     )
+
+
+def annotate_media(
+    judged: Verdicts,
+    chosen: Sequence[AnnotatorChoice],
+    workers: int,
+    part: tuple[int, int] = (1, 1),
+) -> list[tuple[AnnotatorChoice, list[Path], int]]:
+    """Run annotators over media they have not seen, or over one part of those.
+
+    Returns, for each, the files with all its results and how many media it saw now.
+    """
+    settings, work = judged.settings, judged.layout.work
+    records, limits = record_folder(work, settings), settings.media
+    results = []
+    for choice in chosen:
+        folder = results_folder(work, choice, records)
+        done, first, made = annotated(folder), 0, 0
+        for media in judged.media(MEDIA_WINDOW):
+            tasks = annotation_tasks(choice, media, done, work, records, limits, first)
+            mine = part_of(tasks, *part)
+            run_tasks(
+                run_annotation_task,
+                mine,
+                workers,
+                settings,
+                judged.layout.root,
+                choice.field,
+                loads_model=True,
+            )
+            first += len(media) // CHUNK_MEDIA
+            made += sum(len(task.media) for task in mine)
+        results.append((choice, sorted(folder.glob("*.parquet")), made))
+    return results
+
+
+def annotate_build(
+    build_dir: Path,
+    media_dir: Path,
+    settings: Settings,
+    only: str | None,
+    part: tuple[int, int],
+    workers: int,
+) -> dict[str, Any]:
+    """Run this part of the annotation; `blift build` then finds the results done.
+
+    Parts are cut from all the media, whatever is done already: give each machine a copy of the
+    build folder, and copy `work/annotations` back together.
+    """
+    if only is not None and only not in ANNOTATORS:
+        raise UsageError(f"--annotator {only!r}: expected one of {', '.join(ANNOTATORS)}")
+    path = build_dir / "work" / "text" / "posts.parquet"
+    if not path.is_file():
+        raise BuildError(f"{path}: no such file; run `blift build` first")
+    tombstones = load_tombstones(build_dir)
+    chosen, absent = choose_annotators(settings)
+    if only in absent:
+        raise BuildError(f"annotator {only} cannot run here: {absent[only]}")
+    judged = select(build_dir, media_dir, settings, workers, tombstones)
+    try:
+        wanted = [choice for choice in chosen if only in (None, choice.kind)]
+        found = {choice.kind: annotate_media(judged, [choice], workers, part) for choice in wanted}
+        media = sum(len(window) for window in judged.media(MEDIA_WINDOW))
+    finally:
+        judged.close()
+    done = {kind: sum(made for _, _, made in rows) for kind, rows in found.items()}
+    return {"media": media, "annotated": done, "absent": absent}

@@ -37,7 +37,9 @@ class ImageNetTags:
     version = "1"
 
     def __init__(self, weights: Path) -> None:
-        from dataset_builder.annotate.lite0 import Lite0  # torch is heavy: only where used
+        from dataset_builder.annotate.efficientnet_lite0 import (
+            Lite0,  # torch is heavy: only where used
+        )
 
         self._net = Lite0(weights)
 

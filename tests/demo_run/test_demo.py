@@ -70,7 +70,8 @@ def test_training_lowers_held_out_perplexity(demo: tuple[Path, str]):
 
 def test_both_questions_were_answered_elsewhere(demo: tuple[Path, str]):
     printed = demo[1]
-    assert printed.count("\n  asked   ") == 2
+    assert printed.count("\n  file    ") == 2
+    assert "What percentage of viewers would like this video?" in printed
     assert "Analyze this image deeply" in printed
     assert "Analyze this video deeply" in printed
 
@@ -100,32 +101,56 @@ def test_the_staged_model_loads_alone(demo: tuple[Path, str], tmp_path: Path):
     assert "  answer  " in ran.stdout
 
 
-def test_the_question_of_the_demo_is_the_question_of_training():
-    spec = importlib.util.spec_from_file_location("demo_answer", ROOT / "demo" / "answer.py")
+def demo_module(name: str):
+    spec = importlib.util.spec_from_file_location(f"demo_{name}", ROOT / "demo" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    answer = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(answer)
-    from dataset_builder.turns import SYSTEM
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
 
-    asked = answer.conversation(Path("clip.mp4"), "A title")
-    turns = [
-        {
-            "task": "scenes",
-            "question": "Analyze this video deeply, then write scene by scene description of the "
-            "video",
-            "answer": "",
-        },
-        {
-            "task": "likes",
-            "question": "What percentage of viewers would like this video",
-            "answer": "",
-        },
-        {
-            "task": "comments",
-            "question": "what would be the top-5 popular comments on this video",
-            "answer": "",
-        },
-    ]
-    assert asked[1]["content"][0]["text"] == compose('The video is titled "A title".', turns)[0]
-    assert asked[0]["content"][0]["text"] == SYSTEM
+
+def test_the_question_of_the_demo_is_the_question_of_training():
+    answer = demo_module("answer")
+    from dataset_builder.samples.turns import SYSTEM
+
+    questions = {
+        "scenes": "Analyze this video deeply, then write scene by scene description of the video",
+        "likes": "What percentage of viewers would like this video",
+        "comments": "what would be the top-5 popular comments on this video",
+    }
+    for task, question in questions.items():
+        asked = answer.conversation(Path("clip.mp4"), "A title", task)
+        turn = {"task": task, "question": question, "answer": ""}
+        assert (
+            asked[1]["content"][0]["text"] == compose('The video is titled "A title".', [turn])[0]
+        )
+        assert asked[0]["content"][0]["text"] == SYSTEM
+
+
+def test_only_what_was_taught_is_asked(tmp_path):
+    answer = demo_module("answer")
+    assert answer.taught(str(tmp_path), "image") == ["likes", "comments", "scenes"]
+    record = {"tasks": {"image": {"scenes": 3, "comments": 9}, "video": {"likes": 2, "scenes": 0}}}
+    (tmp_path / "training_manifest.json").write_text(json.dumps(record))
+    assert answer.taught(str(tmp_path), "image") == ["comments", "scenes"]
+    assert answer.taught(str(tmp_path), "video") == ["likes"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, "better than always answering the training mean"),
+        ({"value": 2.9}, "no better than always"),
+        ({"value": 2.9, "unparsed": 3}, "on the 1 read, no better than"),
+        ({"value": None, "unparsed": 4}, "no answer could be read"),
+        ({"metric": "r2", "value": -3.0, "chance": -0.1}, "no better than"),
+        ({"chance": None}, ""),
+    ],
+)
+def test_the_summary_says_in_words_whether_chance_is_beaten(change, words):
+    row = {"metric": "mae", "value": 1.0, "chance": 1.5, "n": 4, "unparsed": 0} | change
+    said = demo_module("run").verdict(row)
+    assert said.startswith(words)
+    assert bool(said) == bool(words)

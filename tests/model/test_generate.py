@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoModel, AutoModelForImageTextToText, AutoProcessor, pipeline
+from transformers import (
+    AutoModel,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    DynamicCache,
+    StaticCache,
+    pipeline,
+)
 
 from model.fixtures import assembled_tiny
 
@@ -171,6 +178,32 @@ def test_many_questions_about_one_video_share_its_vision_pass(loaded: Any) -> No
         assert generated(model, batch_of(processor, chat)) == [tokens[row]]
 
 
+@pytest.mark.parametrize("options", [{}, {"num_beams": 2, "num_return_sequences": 2}])
+@pytest.mark.parametrize("slots", [True, False])
+def test_visual_tokens_made_once_serve_generation(
+    loaded: Any, options: dict[str, Any], slots: bool
+) -> None:
+    """As a page does that shows where the model looks and then lets it answer, and again."""
+    model, processor = loaded
+    inputs = dict(batch_of(processor, conversations()))
+    expected = generated(model, inputs, **options)
+    with torch.no_grad():
+        made = {"image": model.get_image_features(**inputs)}
+        made["video"] = model.get_video_features(**inputs)
+    if not slots:  # the rows are then found by filling the placeholders
+        for output in made.values():
+            output.rows = None
+    calls: list[int] = []
+    handle = model.model.qformer.register_forward_hook(lambda *_: calls.append(1))
+    text = {k: inputs[k] for k in ("input_ids", "attention_mask")}
+    for _ in range(2):
+        assert generated(model, {**text, "mm_encoder_outputs": made}, **options) == expected
+    handle.remove()
+    assert not calls
+    with pytest.raises(ValueError, match="give one"):
+        model(**inputs, mm_encoder_outputs=made)
+
+
 def test_the_question_changes_the_context_tokens_only(loaded: Any) -> None:
     model, processor = loaded
     video = [picture(i) for i in range(2)]
@@ -196,6 +229,48 @@ def test_multi_turn_and_continued_answers(loaded: Any) -> None:
     text = processor.tokenizer.decode(prefix["input_ids"][0])
     assert text.endswith("<|im_start|>assistant\nIt is")
     assert len(generated(model, prefix)[0]) == STEPS
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "static"])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_second_turn_with_new_media_goes_on_from_the_cache(
+    loaded: Any, kind: str, rows: int
+) -> None:
+    model, processor = loaded
+    new = {"type": "image", "image": picture(21)}
+    film = {"type": "video", "video": [picture(30), picture(31)]}
+    firsts = [user("What is this?", {"type": "image", "image": picture(i)}) for i in range(rows)]
+    inputs = batch_of(processor, firsts)
+    text = model.config.text_config
+    cache = StaticCache(text, max_cache_len=128) if kind == "static" else DynamicCache(config=text)
+    with torch.no_grad():
+        model(**inputs, past_key_values=cache)
+    answer = [{"role": "assistant", "content": [{"type": "text", "text": "It is"}]}]
+    chats = [[*chat, *answer, *user("And these two?", new, film)] for chat in firsts]
+    whole = batch_of(processor, chats)
+    start = inputs["input_ids"].shape[1]
+    assert torch.equal(whole["input_ids"][:, :start], inputs["input_ids"])
+    options = {"max_new_tokens": STEPS, "min_new_tokens": STEPS, "do_sample": False}
+    uncached = model.generate(**whole, **options)
+    assert torch.equal(model.generate(**whole, **options, past_key_values=cache), uncached)
+
+
+def test_new_media_alone_go_on_from_a_cache_too(loaded: Any) -> None:
+    model, processor = loaded
+    chat = user("What is this?", {"type": "image", "image": picture(1)})
+    inputs = batch_of(processor, chat)
+    cache = DynamicCache(config=model.config.text_config)
+    with torch.no_grad():
+        model(**inputs, past_key_values=cache)
+    second = user("And this?", {"type": "image", "image": picture(2)})
+    answer = [{"role": "assistant", "content": [{"type": "text", "text": "It is"}]}]
+    whole = batch_of(processor, [*chat, *answer, *second])
+    alone = batch_of(processor, second)
+    alone = {k: v for k, v in alone.items() if k not in ("input_ids", "attention_mask")}
+    options = {"max_new_tokens": STEPS, "min_new_tokens": STEPS, "do_sample": False}
+    text = {k: whole[k] for k in ("input_ids", "attention_mask")}
+    tokens = model.generate(**text, **alone, **options, past_key_values=cache)
+    assert torch.equal(tokens, model.generate(**whole, **options))
 
 
 def test_pipeline_answers_chats_and_plain_prompts(loaded: Any, folder: Path) -> None:
@@ -252,14 +327,34 @@ def test_lora_trains_merges_and_loads_back(folder: Path, tmp_path: Path) -> None
         assert (again(**inputs).logits - trained).abs().max() < 1e-4
 
 
-@pytest.mark.slow
-def test_the_decode_step_compiles_to_the_same_tokens(loaded: Any) -> None:
-    model, _ = loaded
-    ids = torch.tensor([[5]])
+def test_decoding_and_prefill_compile_as_one_graph(loaded: Any) -> None:
+    """What `_can_compile_fullgraph` claims. `generate` encodes media in front of the compiled code;
+    nothing in there may wait for the device: a graph break would be an error here."""
+    model, processor = loaded
+    inputs = batch_of(processor, conversations())
+    text = {k: inputs[k] for k in ("input_ids", "attention_mask")}
     with torch.no_grad():
-        plain = model(input_ids=ids).logits
-        compiled = torch.compile(model.forward, backend="eager", fullgraph=True)(input_ids=ids)
-    assert (compiled.logits - plain).abs().max() < 1e-5
+        made = model.model.encode_media(**{k: v for k, v in inputs.items() if k not in text})
+        compiled = torch.compile(model.forward, backend="eager", fullgraph=True)
+        for given in (
+            {"input_ids": torch.tensor([[5]])},
+            {**text, "mm_encoder_outputs": made},
+        ):
+            expected = model(**given).logits
+            assert (compiled(**given).logits - expected).abs().max() < 1e-5
+
+
+def test_pixels_without_slots_compile_as_one_graph(loaded: Any) -> None:
+    """Slots are read on the host: a batch with them is encoded outside (see above)."""
+    model, processor = loaded
+    for block in ({"type": "image", "image": picture(1)},
+                  {"type": "video", "video": [picture(2), picture(3)]}):  # fmt: skip
+        inputs = batch_of(processor, user("What is this?", block))
+        inputs = {k: v for k, v in inputs.items() if "slots" not in k and k != "media_layout"}
+        with torch.no_grad():
+            expected = model(**inputs).logits
+            compiled = torch.compile(model.forward, backend="eager", fullgraph=True)
+            assert (compiled(**inputs).logits - expected).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("kind", ["image", "video"])

@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 import torch
 
-from model.fixtures import GOLDENS, code, golden_case, golden_weights, needs_goldens, tiny_model
+from model.fixtures import GOLDENS, golden_case, golden_weights, needs_goldens, tiny_model, workshop
 
 pytestmark = needs_goldens
-STAGE, LOGITS, GRADIENT = 2e-5, 5e-5, 1e-5
+# GRADIENT is relative; rounding on other instruction sets went a little past 1e-5
+STAGE, LOGITS, GRADIENT = 2e-5, 5e-5, 3e-5
 CASES = ["image_single", "video_single", "image_single_nocompress", "train_batch_one_image"]
 ATTENTIONS = ["eager", "sdpa"]
 
@@ -117,7 +118,7 @@ def test_loss_and_gradients(attention: str) -> None:
     out = model(**batch, labels=labels)
     out.loss.backward()
     assert abs(out.loss.item() - golden["loss"].item()) < 1e-5
-    place = code("checkpoint_names.place")
+    place = workshop("converting.names.place")
     parameters = dict(model.named_parameters())
     compared = 0
     for name, gradient in golden.items():

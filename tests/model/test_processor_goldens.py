@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from transformers import AutoProcessor
 
-from model.fixtures import GOLDENS, MODEL_CARD, code, golden_case, needs_goldens
+from model.fixtures import GOLDENS, golden_case, needs_goldens, workshop
 
 pytestmark = needs_goldens
 PICTURE = Image.new("RGB", (60, 60))
@@ -18,10 +18,10 @@ PICTURE = Image.new("RGB", (60, 60))
 @pytest.fixture(scope="module")
 def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("converted")
-    request = code("conversion_sources.Request")(
-        source=GOLDENS / "checkpoint_llamavid", out=out, code=MODEL_CARD
+    request = workshop("converting.sources.Request")(
+        source=GOLDENS / "checkpoint_llamavid", out=out
     )
-    code("conversion.convert")(request)
+    workshop("converting.convert.convert")(request)
     return out
 
 
@@ -129,7 +129,7 @@ def test_pictures_are_preprocessed_exactly(
     processor: Any, name: str, aspect: str, size: int
 ) -> None:
     golden = golden_case("image_preprocessing")
-    processor.image_processor = code("assembly.clip_image_processor")(size)
+    processor.image_processor = workshop("assembling.parts.clip_image_processor")(size)
     processor.image_aspect_ratio = aspect
     pixels = processor(text="<image>", images=golden[f"raw.{name}"].numpy())["pixel_values"]
     assert torch.equal(pixels[0], golden[f"{name}.{aspect}.{size}"])
@@ -138,7 +138,7 @@ def test_pictures_are_preprocessed_exactly(
 @pytest.mark.parametrize("size", [56, 224])
 def test_videos_are_preprocessed_exactly_and_never_padded(processor: Any, size: int) -> None:
     golden = golden_case("image_preprocessing")
-    processor.image_processor = code("assembly.clip_image_processor")(size)
+    processor.image_processor = workshop("assembling.parts.clip_image_processor")(size)
     processor.image_aspect_ratio = "pad"
     pixels = processor(text="<video>", videos=golden["raw.video"].numpy())["pixel_values_videos"]
     assert torch.equal(pixels, golden[f"video.square.{size}"])

@@ -6,9 +6,26 @@ import pytest
 import torch
 from transformers import CLIPVisionConfig, EfficientNetConfig, SiglipVisionConfig
 
-from model.fixtures import QFORMER, TEXT, VISION, code, source_names, tiny_config, tiny_model
+from model.fixtures import (
+    QFORMER,
+    TEXT,
+    VISION,
+    code,
+    source_names,
+    tiny_config,
+    tiny_model,
+    workshop,
+)
 
 QUESTION = torch.tensor([[2, 9, 8, 3]])
+
+
+def source_logits(*given: Any) -> torch.Tensor:
+    return workshop("converting.verify.source_logits")(*given)
+
+
+def port_logits(model: Any) -> torch.Tensor:
+    return workshop("converting.verify.port_logits")(model)
 
 
 def frames(count: int, seed: int = 0, size: int = 56) -> torch.Tensor:
@@ -22,8 +39,8 @@ def test_logits_equal_the_plain_formulas(attention: str) -> None:
         torch.nn.init.normal_(layer.self_attn.qkv.bias)
         layer.self_attn.qkv.bias.data[64:128] = 0
     tensors = source_names(model)
-    expected = code("verification.source_logits")(tensors.__getitem__, model.config)
-    difference = (code("verification.port_logits")(model) - expected).abs().max()
+    expected = source_logits(tensors.__getitem__, model.config)
+    difference = (port_logits(model) - expected).abs().max()
     assert difference < 2e-5 * expected.abs().max()
 
 
@@ -31,8 +48,10 @@ def test_logits_equal_the_plain_formulas(attention: str) -> None:
 def test_linear_rope_scaling_equals_the_plain_formulas(factor: float) -> None:
     rope = {"rope_type": "linear", "factor": factor, "rope_theta": 10000.0}
     model = tiny_model("sdpa", text_config={**TEXT, "rope_parameters": rope})
-    expected = code("verification.source_logits")(source_names(model).__getitem__, model.config)
-    assert (code("verification.port_logits")(model) - expected).abs().max() < 1e-3
+    expected = workshop("converting.verify.source_logits")(
+        source_names(model).__getitem__, model.config
+    )
+    assert (workshop("converting.verify.port_logits")(model) - expected).abs().max() < 1e-3
 
 
 @pytest.mark.parametrize(
@@ -70,15 +89,6 @@ def test_slots_choose_media_and_prompt() -> None:
                 frames(2)[image : image + 1], prompts[prompt : prompt + 1]
             )
             assert torch.allclose(given, alone.pooler_output[0], rtol=1e-4, atol=1e-4)
-
-
-def test_repeated_rows_keep_their_slots_together_and_in_order() -> None:
-    slot, expand = code("slots_llava_vid.Slot"), code("slots_llava_vid.expand_slots")
-    slots = [slot(0, 0, 0), slot(1, 1, 1), slot(1, 2, 1)]
-    assert expand(slots, 2).tolist() == [
-        *([0, 0, 0], [1, 0, 0]),
-        *([2, 1, 1], [2, 2, 1], [3, 1, 1], [3, 2, 1]),
-    ]
 
 
 def test_one_image_meets_every_prompt_and_counts_must_fit() -> None:
@@ -127,6 +137,34 @@ def test_cached_features_replace_pixels() -> None:
         cached = model.get_video_features(video_features=features, qformer_input_ids=QUESTION)
         pixels = model.get_video_features(frames(5), QUESTION)
     assert torch.equal(cached.pooler_output[0], pixels.pooler_output[0])
+
+
+@pytest.mark.parametrize("strategy", ["default", "full"])
+def test_the_attention_of_the_question_over_the_patches_is_published(strategy: str) -> None:
+    """Exact: the context token is a linear map of the patches weighted by it."""
+    model = tiny_model()
+    prompts = torch.tensor([[2, 9, 3], [2, 8, 3]])
+    slots = torch.tensor([[0, 0, 0], [0, 1, 1], [1, 0, 1]])
+    with torch.no_grad():
+        features = model.encode_frames(frames(5))
+        features = features[:, 1:] if strategy == "full" else features
+        out = model.get_video_features(
+            video_features=features,
+            qformer_input_ids=prompts,
+            video_num_frames=torch.tensor([2, 3]),
+            video_slots=slots,
+        )
+        assert [tuple(part.shape) for part in out.context_attentions] == [(2, 16), (3, 16), (2, 16)]
+        video = [features[:2], features[2:], features[:2]]
+        for seen, media, tokens in zip(
+            out.context_attentions, video, out.pooler_output, strict=True
+        ):
+            assert torch.allclose(seen.sum(1), torch.ones(len(seen)), atol=1e-5)
+            patches = media[:, -16:]
+            expected = model.model.vlm_att_val_projector((seen[:, None] @ patches).squeeze(1))
+            assert torch.allclose(tokens[0::2], expected, atol=1e-4)
+    first, _, third = out.context_attentions
+    assert (first - third).abs().max() > 1e-6  # another question looks elsewhere
 
 
 def test_long_video_features_have_no_cls_anywhere() -> None:

@@ -175,7 +175,7 @@ def test_texts_are_flattened_and_their_length_is_checked(app):
 
 @pytest.mark.parametrize("medium", ["image", "video"])
 def test_questions_are_those_of_the_training_data(app, medium: str):
-    from dataset_builder import turns
+    from dataset_builder.samples import turns
 
     scene = {
         "caption": "a cat",
@@ -194,14 +194,14 @@ def test_questions_are_those_of_the_training_data(app, medium: str):
 @pytest.mark.parametrize("brand", ["", "Spoke"])
 @pytest.mark.parametrize("speech", ["", "ride on"])
 def test_intro_is_that_of_the_training_data(app, title: str, brand: str, speech: str):
-    from dataset_builder import turns
+    from dataset_builder.samples import turns
 
     twin = turns.intro_text("video", title, brand, speech, None)
     assert app.intro_text("video", title, brand, speech) == twin
 
 
 def test_answers_of_the_training_data_are_readable(app):
-    from dataset_builder import turns
+    from dataset_builder.samples import turns
 
     scene = {
         "caption": "a cat",

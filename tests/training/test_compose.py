@@ -147,6 +147,6 @@ def test_saliency_stands_alone() -> None:
 
 def test_twin_in_the_dataset_builder() -> None:
     """The same function twice: the rooms share no code, so its source is held equal."""
-    from dataset_builder import turns as builder
+    from dataset_builder.samples import turns as builder
 
     assert inspect.getsource(builder.compose) == inspect.getsource(compose)

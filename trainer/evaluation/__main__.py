@@ -5,9 +5,12 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from trainer.evaluation import behavior
+from trainer.evaluation import behavior, catalogue, generate, score
 
 EXAMPLE = """example:
+  python -m trainer.evaluation list
+  python -m trainer.evaluation check --task lvu --annotations annotations --media media
+  python -m trainer.evaluation score --predictions preds --annotations annotations --out r.json
   python -m trainer.evaluation behavior --model out/demo --dataset build/release --out results.json
 """
 
@@ -22,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    catalogue.add_commands(commands)
+    generate.add_command(commands)
+    score.add_command(commands)
     behavior.add_command(commands)
     options = parser.parse_args(arguments)
     try:

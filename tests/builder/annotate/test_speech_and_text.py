@@ -11,13 +11,13 @@ from dataset_builder.annotate.asr import Transcript
 from dataset_builder.annotate.base import MediaView
 from dataset_builder.annotate.captioner import phrase
 from dataset_builder.annotate.ocr import FrameText, reading_order
-from dataset_builder.decoder import DecodeLimits, Decoder
-from dataset_builder.finish import finish
+from dataset_builder.decode.decoder import Decoder
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
 from places import SHARED, needs_shared
 
 SETTINGS = load_settings("seed", [])
-LIMITS = DecodeLimits.from_settings(SETTINGS)
+LIMITS = SETTINGS.media
 AD = SHARED / "data/ads/ZBLkTALi1CI.mp4"
 needs_ad = needs_shared("data/ads/ZBLkTALi1CI.mp4")
 
@@ -43,11 +43,9 @@ def test_text_of_a_real_frame(tmp_path):
     pytest.importorskip("rapidocr_onnxruntime")
     from PIL import Image
 
-    from dataset_builder.media import scene_rules
-
     with Decoder(LIMITS) as decoder:
         facts = decoder.inspect(AD, tmp_path)
-        decoder.scenes(AD, tmp_path, facts, scene_rules(SETTINGS))
+        decoder.scenes(AD, tmp_path, facts, SETTINGS.scenes)
     frame = Image.open(tmp_path / "k07.jpg").convert("RGB")
     (words,) = FrameText.load("auto").annotate([view(AD, frames=lambda: [frame])])[0]
     assert "OVER" in " ".join(words) or "OVER" in words
@@ -101,7 +99,7 @@ def test_personal_data_in_frames_is_replaced_and_counted(tmp_path):
     write_text(tmp_path, [post("reddit-sign", "image", title="A sign")],
                {"reddit-sign": ["a sign by the road", "who would call it"]})  # fmt: skip
     quiet = [f"annotate.{name}=null" for name in ("tags", "colors", "asr")]
-    finish(tmp_path, tmp_path / "media", load_settings("seed", quiet), [], 1)
+    media_stage(tmp_path, tmp_path / "media", load_settings("seed", quiet), [], 1)
     (row,) = pq.read_table(tmp_path / "release" / "metadata").to_pylist()
     assert "[PHONE]" in row["scenes"][0]["caption"]
     assert "2671" not in str(row)

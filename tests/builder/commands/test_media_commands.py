@@ -11,7 +11,7 @@ import pytest
 
 from builder.help.media_samples import FAST, jpeg, post, write_eye_tracking, write_text
 from dataset_builder.cli import main
-from dataset_builder.finish import finish
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
 
 
@@ -24,7 +24,7 @@ def build(tmp_path):
         (media / f"p{at}.jpg").write_bytes(jpeg(at))
     posts = [post(f"reddit-p{at}", "image") for at in range(4)]
     write_text(tmp_path / "out", posts, {p["id"]: ["nice", "good"] for p in posts})
-    finish(tmp_path / "out", media, load_settings("seed", [*FAST]), [], 1)
+    media_stage(tmp_path / "out", media, load_settings("seed", [*FAST]), [], 1)
     return tmp_path / "out"
 
 

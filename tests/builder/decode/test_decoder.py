@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from dataclasses import replace
 
 import av
 import numpy as np
@@ -10,16 +11,16 @@ import pytest
 from PIL import Image
 
 from builder.help.media_samples import jpeg, picture, write_video
-from dataset_builder.content_type import AVI, sniff
-from dataset_builder.decoder import DecodeLimits, Decoder
-from dataset_builder.media import MediaFolder, scene_rules
-from dataset_builder.pictures import strip_jpeg
-from dataset_builder.rejected import RejectedMedia
+from dataset_builder.decode.content_type import AVI, sniff
+from dataset_builder.decode.decoder import Decoder
+from dataset_builder.decode.pictures import strip_jpeg
+from dataset_builder.decode.videos import publishable_mp4
+from dataset_builder.ledger.reasons import RejectedMedia
+from dataset_builder.media.folder import MediaFolder
 from dataset_builder.settings import load_settings
-from dataset_builder.videos import publishable_mp4
 
 SETTINGS = load_settings("seed", [])
-LIMITS = DecodeLimits.from_settings(SETTINGS)
+LIMITS = SETTINGS.media
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +149,7 @@ def test_a_cut_video_is_turned_away(decoder, tmp_path, share):
 def test_scenes_of_a_video(decoder, tmp_path):
     path = write_video(tmp_path / "v.mp4", [1, 2, 3])
     facts = decoder.inspect(path, tmp_path)
-    found = decoder.scenes(path, tmp_path, facts, scene_rules(SETTINGS))
+    found = decoder.scenes(path, tmp_path, facts, SETTINGS.scenes)
     assert found["scenes"] == [[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]]
     assert sorted(p.name for p in tmp_path.glob("k*.jpg")) == ["k00.jpg", "k01.jpg", "k02.jpg"]
     assert not (tmp_path / "video.mp4").exists()
@@ -158,7 +159,7 @@ def test_scenes_of_a_video(decoder, tmp_path):
 def test_other_containers_become_mp4(decoder, tmp_path, suffix):
     path = write_video(tmp_path / f"v.{suffix}", [1, 2], sound=True, preset="medium")
     facts = decoder.inspect(path, tmp_path)
-    decoder.scenes(path, tmp_path, facts, scene_rules(SETTINGS))
+    decoder.scenes(path, tmp_path, facts, SETTINGS.scenes)
     facts = decoder.inspect(tmp_path / "video.mp4", tmp_path)
     assert (facts["type"], facts["duration"]) == ("mp4", pytest.approx(2.0, abs=0.1))
     with av.open(str(tmp_path / "video.mp4")) as container:
@@ -186,7 +187,7 @@ def test_pictures_encoded_anew_give_the_same_bytes_each_time(tmp_path):
 
 
 def test_a_decoder_that_takes_too_long_is_ended_and_the_next_file_works(tmp_path):
-    limits = DecodeLimits(**{**LIMITS.__dict__, "cpu_seconds": 0.01, "cpu_per_second": 0.0})
+    limits = replace(LIMITS, cpu_seconds=0.01, cpu_per_second=0.0)
     noise = np.random.default_rng(0).integers(0, 255, (3500, 3500, 3), dtype=np.uint8)
     Image.fromarray(noise).resize((7000, 7000), 0).save(tmp_path / "a.png", compress_level=0)
     with Decoder(limits) as short:
@@ -199,7 +200,7 @@ def test_a_decoder_that_takes_too_long_is_ended_and_the_next_file_works(tmp_path
 
 
 def test_a_decoder_that_takes_too_much_memory_is_turned_away(tmp_path):
-    limits = DecodeLimits(**{**LIMITS.__dict__, "memory_mb": 64})
+    limits = replace(LIMITS, memory_mb=64)
     picture(1, (6000, 6000)).save(tmp_path / "a.png", compress_level=1)
     with Decoder(limits) as small, pytest.raises(RejectedMedia) as caught:
         small.inspect(tmp_path / "a.png", tmp_path)

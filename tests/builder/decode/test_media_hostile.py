@@ -15,16 +15,15 @@ import psutil
 import pytest
 
 from builder.help.media_samples import FAST, jpeg, ledger, picture, post, write_text, write_video
-from dataset_builder.decoder import DecodeLimits, Decoder
-from dataset_builder.finish import finish
-from dataset_builder.media import scene_rules
-from dataset_builder.rejected import RejectedMedia
+from dataset_builder.decode.decoder import Decoder
+from dataset_builder.ledger.reasons import RejectedMedia
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
-from dataset_builder.ustar import header, read_members
-from dataset_builder.verify import count_samples
+from dataset_builder.shards.verify import count_samples
+from dataset_builder.work.ustar import header, read_members
 
 SETTINGS = load_settings("seed", [*FAST])
-LIMITS = DecodeLimits.from_settings(SETTINGS)
+LIMITS = SETTINGS.media
 MOST_SECONDS, MOST_BYTES = 10.0, 2**30
 
 
@@ -139,7 +138,7 @@ def examine(decoder: Decoder, path: Path, out: Path) -> str:
     try:
         facts = decoder.inspect(path, out)
         if facts["kind"] == "video":
-            decoder.scenes(path, out, facts, scene_rules(SETTINGS))
+            decoder.scenes(path, out, facts, SETTINGS.scenes)
     except RejectedMedia as rejected:
         return rejected.reason
     return "ok"
@@ -190,7 +189,7 @@ def test_the_whole_set_is_in_the_ledger_and_good_posts_go_on(tmp_path):
     (media / "good.jpg").write_bytes(jpeg(9))
     posts.append(post("reddit-good", "image"))
     write_text(tmp_path / "out", posts, {})
-    finish(tmp_path / "out", media, SETTINGS, [], 1)
+    media_stage(tmp_path / "out", media, SETTINGS, [], 1)
     rows = {r["id"]: r for r in ledger(tmp_path / "out") if r["kind"] == "post"}
     assert len(rows) == len(FILES) + 1
     assert rows["reddit-good"]["kept"]

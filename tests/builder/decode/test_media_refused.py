@@ -8,10 +8,10 @@ from dataclasses import asdict
 import pytest
 
 from builder.help.media_samples import jpeg, ledger, picture, post, write_text, write_video
-from dataset_builder.content_type import why_not
-from dataset_builder.decoder import DecodeLimits, Decoder
-from dataset_builder.finish import finish
-from dataset_builder.rejected import RejectedMedia
+from dataset_builder.decode.content_type import why_not
+from dataset_builder.decode.decoder import Decoder
+from dataset_builder.ledger.reasons import RejectedMedia
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
 
 SETTINGS = load_settings("seed", ["annotate.tags=null", "annotate.colors=null"])
@@ -19,7 +19,7 @@ SETTINGS = load_settings("seed", ["annotate.tags=null", "annotate.colors=null"])
 
 def refused(path, out):
     """(reason, value) of a file that the decoder turns away."""
-    with Decoder(DecodeLimits.from_settings(SETTINGS)) as decoder:
+    with Decoder(SETTINGS.media) as decoder:
         with pytest.raises(RejectedMedia) as caught:
             decoder.inspect(path, out)
         return caught.value.reason, caught.value.value
@@ -70,7 +70,7 @@ def test_links_are_followed_and_only_media_is_published(tmp_path):
     (media / "gone.jpg").symlink_to(other / "nothing.jpg")
     posts = [post(f"reddit-{name}", "image") for name in ("text", "b", "gone")]
     write_text(tmp_path, posts, {p["id"]: ["good one", "so true"] for p in posts})
-    finish(tmp_path, media, SETTINGS, [], 1)
+    media_stage(tmp_path, media, SETTINGS, [], 1)
     rows = {r["id"]: r["reason"] for r in ledger(tmp_path) if r["kind"] == "post"}
     assert rows == {
         "reddit-text": "not_media", "reddit-b": None, "reddit-gone": "unavailable"
@@ -79,10 +79,10 @@ def test_links_are_followed_and_only_media_is_published(tmp_path):
 
 def test_a_decoder_whose_asker_has_ended_says_nothing(tmp_path):
     (tmp_path / "a.jpg").write_bytes(jpeg(1))
-    limits = asdict(DecodeLimits.from_settings(SETTINGS))
+    limits = asdict(SETTINGS.media)
     asked = {"op": "inspect", "path": str(tmp_path / "a.jpg"), "out": str(tmp_path)}
     child = subprocess.Popen(
-        [sys.executable, "-m", "dataset_builder.decode_child"],
+        [sys.executable, "-m", "dataset_builder.decode.child"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert child.stdout.readline() == "ready\n"

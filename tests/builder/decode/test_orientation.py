@@ -8,11 +8,10 @@ import pytest
 from PIL import Image, ImageOps
 
 from builder.help.media_samples import FAST, ledger, picture, post, write_text
-from dataset_builder.decoder import DecodeLimits, Decoder
-from dataset_builder.finish import finish
-from dataset_builder.media import scene_rules
+from dataset_builder.decode.decoder import Decoder
+from dataset_builder.ledger.tombstones import near
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
-from dataset_builder.tombstones import near
 from model.fixtures import code
 
 SETTINGS = load_settings("seed", [*FAST])
@@ -62,12 +61,12 @@ def test_all_eight_orientations_are_seen_upright(tmp_path, orientation, suffix):
     upright = write_turned(tmp_path / "plain.mp4", image, 1)
     path = write_turned(tmp_path / f"turned.{suffix}", image, orientation)
     looks = {}
-    with Decoder(DecodeLimits.from_settings(SETTINGS)) as decoder:
+    with Decoder(SETTINGS.media) as decoder:
         for name, file in (("plain", upright), ("turned", path)):
             out = tmp_path / name
             out.mkdir()
             facts = decoder.inspect(file, out)
-            found = decoder.scenes(file, out, facts, scene_rules(SETTINGS))
+            found = decoder.scenes(file, out, facts, SETTINGS.scenes)
             assert (found["width"], found["height"]) == SIZE
             looks[name] = [signature[0] for signature in found["signatures"]]
     assert far(Image.open(tmp_path / "turned" / "k00.jpg"), image) < 6
@@ -88,7 +87,7 @@ def test_a_turned_copy_is_a_duplicate_and_the_published_file_stays_turned(tmp_pa
     posts = [post(f"reddit-{name}", "video", created=at) for at, name in enumerate(names)]
     said = ["one two three", "four five six"]
     write_text(tmp_path, posts, {f"reddit-{name}": said for name in names})
-    finish(tmp_path, media, SETTINGS, [], 1)
+    media_stage(tmp_path, media, SETTINGS, [], 1)
     rows = {r["id"]: (r["kept"], r["reason"]) for r in ledger(tmp_path) if r["kind"] == "post"}
     assert rows["reddit-turned"] == (False, "duplicate_media")
     assert rows["reddit-plain"] == rows["reddit-other"] == (True, None)

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 
 from builder.help.media_samples import write_video
-from dataset_builder.content_type import MP4
-from dataset_builder.scenes import (
-    SceneRules,
+from dataset_builder.decode.content_type import MP4
+from dataset_builder.decode.scenes import (
     adaptive_cuts,
     content_cuts,
     cut_frames,
@@ -18,10 +17,11 @@ from dataset_builder.scenes import (
     scan,
     scene_ranges,
 )
-from dataset_builder.videos import open_video, video_stream
+from dataset_builder.decode.videos import open_video, video_stream
+from dataset_builder.sections import Scenes
 from places import SHARED, needs_shared
 
-RULES = SceneRules(3.0, 20.0, 15, 10, 256)
+RULES = Scenes(3.0, 20.0, 15, 10, 256)
 ADS = SHARED / "data/ads"
 
 

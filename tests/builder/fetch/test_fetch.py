@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from builder.help.media_samples import FAST, jpeg, ledger, post, write_text
-from dataset_builder.fetch import Wanted, fetch_all
-from dataset_builder.fetch_store import FetchStore
-from dataset_builder.finish import finish
-from dataset_builder.robots import check_headers
-from dataset_builder.safe_http import FetchError, check_address, resolve, split_url
+from dataset_builder.fetch.fetcher import fetch_all
+from dataset_builder.fetch.robots import check_headers
+from dataset_builder.fetch.safe_http import FetchError, check_address, resolve, split_url
+from dataset_builder.fetch.store import FetchStore, Wanted
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
 
 PICTURE = jpeg(1)
@@ -355,7 +355,7 @@ def test_fetch_outcomes_are_ledger_reasons_of_the_build(site, tmp_path):
     fetch_all(items, FetchStore(store), settings, 2)
     posts = [post(f"reddit-{n}", "image") for n in names]
     write_text(tmp_path / "out", posts, {p["id"]: ["nice", "good"] for p in posts})
-    assert finish(tmp_path / "out", store, settings, [], 1).samples == {"train": 1}
+    assert media_stage(tmp_path / "out", store, settings, [], 1).samples == {"train": 1}
     reasons = {r["id"]: r["reason"] for r in ledger(tmp_path / "out") if r["kind"] == "post"}
     assert reasons == {
         "reddit-picture": None,
@@ -365,7 +365,7 @@ def test_fetch_outcomes_are_ledger_reasons_of_the_build(site, tmp_path):
 
 
 def test_youtube_without_its_downloader_is_counted(tmp_path, monkeypatch):
-    monkeypatch.setattr("dataset_builder.fetch.find_spec", lambda _name: None)
+    monkeypatch.setattr("dataset_builder.fetch.youtube_download.find_spec", lambda _name: None)
     found = outcome(
         tmp_path, "https://www.youtube.com/watch?v=abcdefghijk", [*QUICK, "fetch.retries=0"]
     )

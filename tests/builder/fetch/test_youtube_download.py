@@ -15,9 +15,10 @@ from PIL import Image, ImageDraw
 
 from builder.help.media_samples import post, write_text, write_video
 from dataset_builder.annotate.colors import SIDE, Colors, describe, u2net_mask
-from dataset_builder.fetch import Wanted, download_youtube, run_downloader
-from dataset_builder.finish import finish
-from dataset_builder.safe_http import FetchError
+from dataset_builder.fetch.safe_http import FetchError
+from dataset_builder.fetch.store import Wanted
+from dataset_builder.fetch.youtube_download import download_youtube, run_downloader
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
 
 
@@ -113,7 +114,7 @@ def test_a_build_takes_the_model_and_names_its_weights(tmp_path):
     red_square().save(media / "one.png")
     write_text(tmp_path, [post("reddit-one", "image")], {"reddit-one": ["first one", "second"]})
     settings = load_settings("seed", ["annotate.tags=null", f"annotate.colors={model}"])
-    finish(tmp_path, media, settings, [], 1)
+    media_stage(tmp_path, media, settings, [], 1)
     (row,) = pq.read_table(tmp_path / "release" / "metadata").to_pylist()
     assert "Red" in row["scenes"][0]["foreground_colors"][0]
     assert any(

@@ -12,19 +12,15 @@ import pytest
 
 from builder.help.media_samples import FAST, jpeg, ledger, post, write_text, write_video
 from dataset_builder.errors import UsageError
-from dataset_builder.finish import finish
-from dataset_builder.forget import forget
-from dataset_builder.forget_scope import AUTHORS, hash_names
-from dataset_builder.reddit import hash_author
+from dataset_builder.forget.forget import forget
+from dataset_builder.forget.scope import AUTHORS, hash_names
+from dataset_builder.ledger.addresses import canonical_url
+from dataset_builder.ledger.targets import Target, read_targets
+from dataset_builder.ledger.tombstones import NAME, load_tombstones
+from dataset_builder.pipeline.media_stage import media_stage
+from dataset_builder.read.reddit import hash_author
 from dataset_builder.settings import load_settings
-from dataset_builder.tombstones import (
-    NAME,
-    Target,
-    canonical_url,
-    load_tombstones,
-    read_targets,
-)
-from dataset_builder.verify import verify
+from dataset_builder.shards.verify import verify
 
 SETTINGS = load_settings("seed", [*FAST, "shards.max_mb=0.03"])
 POSTS = 24
@@ -55,7 +51,7 @@ def make(folder: Path, media: Path) -> None:
     ]
     table = pa.Table.from_pylist(rows, schema=AUTHORS)
     pq.write_table(table, folder / "work" / "text" / "authors.parquet")
-    finish(folder, media, SETTINGS, [], 1)
+    media_stage(folder, media, SETTINGS, [], 1)
 
 
 def files_with(folder: Path, *needles: str) -> list[str]:
@@ -159,7 +155,7 @@ def test_a_new_post_with_a_forgotten_picture_is_refused(built, tmp_path):
     (media / "other.jpg").write_bytes((media / "pic03.jpg").read_bytes())
     write_text(folder, [post("reddit-other", "image", title="othertitle")], {})
     for _ in range(2):  # the second time from the caches of the first
-        assert finish(folder, media, SETTINGS, [], 1).samples == {}
+        assert media_stage(folder, media, SETTINGS, [], 1).samples == {}
         assert files_with(folder, sha, "reddit-other") == ["work/text/posts.parquet"]
 
 
@@ -175,7 +171,7 @@ def test_comments_of_a_merged_post_are_found_where_they_went(built):
 
 def test_an_interrupted_forget_is_completed_by_the_next(built, monkeypatch):
     folder, _ = built
-    from dataset_builder import forget as module
+    from dataset_builder.forget import forget as module
 
     calls = []
 
@@ -222,7 +218,7 @@ def test_a_hundred_things_by_all_five_kinds(tmp_path):
     table = pa.Table.from_pylist(authors, schema=AUTHORS)
     pq.write_table(table, folder / "work" / "text" / "authors.parquet")
     settings = load_settings("seed", [*FAST, "shards.max_mb=0.05"])
-    finish(folder, media, settings, [], 1)
+    media_stage(folder, media, settings, [], 1)
     rows = {r["id"]: r for r in pq.read_table(folder / "release" / "metadata").to_pylist()}
     assert len(rows) == 130
     targets = []
@@ -246,7 +242,7 @@ def test_a_hundred_things_by_all_five_kinds(tmp_path):
     assert same | {Path(p).name for p in result["shards"]} == before.keys()
     assert verify(folder / "release").samples == 30
     write_text(folder, posts, comments)
-    assert finish(folder, media, settings, [], 1).samples == {"train": 30}
+    assert media_stage(folder, media, settings, [], 1).samples == {"train": 30}
     assert files_with(folder, *tokens[:100]) == []
 
 

@@ -13,12 +13,15 @@ import zstandard
 
 from builder.help.media_samples import jpeg, ledger, write_video
 from dataset_builder.errors import BuildError
-from dataset_builder.forget import forget
-from dataset_builder.pipeline import Request, build
+from dataset_builder.forget.forget import forget
+from dataset_builder.ledger.addresses import canonical_url
+from dataset_builder.ledger.targets import Target
+from dataset_builder.ledger.tombstones import NAME
+from dataset_builder.ledger.why import why
+from dataset_builder.pipeline.build import build
+from dataset_builder.pipeline.text_stage import Request
 from dataset_builder.settings import load_settings
-from dataset_builder.tombstones import NAME, Target, canonical_url
-from dataset_builder.verify import verify
-from dataset_builder.why import why
+from dataset_builder.shards.verify import verify
 
 OFF = ["annotate.tags=null", "annotate.colors=null", "annotate.ocr=null", "annotate.asr=null"]
 RULES = ["splits.validation=0", "splits.test=0"]

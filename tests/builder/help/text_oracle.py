@@ -17,9 +17,9 @@ import zstandard
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from dataset_builder import vocabulary
-from dataset_builder.language import foreign
-from dataset_builder.normalise import normalise
-from dataset_builder.pii import scrub
+from dataset_builder.text.language import foreign
+from dataset_builder.text.normalise import normalise
+from dataset_builder.text.pii import scrub
 
 
 def day(text):

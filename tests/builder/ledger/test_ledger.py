@@ -9,13 +9,12 @@ import pytest
 from builder.help.dumps import COMMENTS_IN, POSTS_IN, comment, lines, run, submission
 from dataset_builder.cli import main
 from dataset_builder.errors import BuildError
-from dataset_builder.funnel import STEPS, format_table, funnel
-from dataset_builder.reddit import hash_author
-from dataset_builder.rulebook import describe
+from dataset_builder.funnel.counts import format_stats, format_table, funnel, stats
+from dataset_builder.ledger.why import format_why, why
+from dataset_builder.read.reddit import hash_author
+from dataset_builder.rules.order import STEPS, describe
 from dataset_builder.schema import COMMENTS, LEDGER, POSTS
 from dataset_builder.settings import load_settings
-from dataset_builder.stats import format_stats, stats
-from dataset_builder.why import format_why, why
 from places import ROOT
 
 
@@ -151,7 +150,7 @@ def test_funnel_and_stats(out):
     found = funnel(out)
     assert found == json.loads((out / "funnel.json").read_text())
     steps = [row for row in found["steps"] if row["source"] == "reddit"]
-    assert [row["step"] for row in steps] == [step.name for step in STEPS["reddit"]]
+    assert [row["step"] for row in steps] == [step.title for step in STEPS["reddit"]]
     assert [row["out"] for row in steps] == [3, 3, 3, 1, 1, 1, 1]
     assert all(a["out"] == b["in"] for a, b in itertools.pairwise(steps))
     assert steps[3]["dropped"] == {"duplicate": 1, "nsfw": 1}
@@ -166,9 +165,8 @@ def test_funnel_and_stats(out):
 def test_the_papers_numbers_are_those_of_the_spec():
     spec = json.loads((ROOT / "tests/data/paper_values.json").read_text())["funnel"]
     ours = [step.paper for step in STEPS["reddit"][1:]]
-    theirs = [{"image": row[1], "video": row[2]} for row in spec["reddit"][1:]]
-    assert ours == theirs
-    assert [STEPS["youtube"][0].paper["video"], STEPS["youtube"][-1].paper["video"]] == [
+    assert ours == [(row[1], row[2]) for row in spec["reddit"][1:]]
+    assert [STEPS["youtube"][0].paper[1], STEPS["youtube"][-1].paper[1]] == [
         row[1] for row in spec["youtube"]
     ]
 
@@ -181,7 +179,7 @@ def test_every_reason_of_a_post_rule_has_its_step():
 
 
 def test_the_picture_is_a_picture_and_always_the_same(out, tmp_path):
-    from dataset_builder.funnel_plot import draw
+    from dataset_builder.funnel.picture import draw
 
     data = (out / "funnel.png").read_bytes()
     assert data.startswith(b"\x89PNG")

@@ -1,24 +1,17 @@
 """Posts with the same media: comments pool, the rules still hold, every row is accounted for."""
 
-import json
+import hashlib
+import itertools
 from collections import Counter
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from builder.help.media_samples import jpeg, ledger, post, write_text
-from dataset_builder.annotate.registry import AnnotatorChoice
-from dataset_builder.annotate.run import RESULTS
-from dataset_builder.comment_table import Comments
-from dataset_builder.finish import drop_nsfw, finish
-from dataset_builder.media import record_folder
-from dataset_builder.media_ledger import write_media_ledger
-from dataset_builder.media_record import RecordStore
-from dataset_builder.merge_media import merge_duplicates
-from dataset_builder.select_media import select
+from dataset_builder.annotate.registry import ANNOTATORS
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
-from dataset_builder.tombstones import load_tombstones
+from dataset_builder.text.splits import assign
 
 OFF = ["annotate.tags=null", "annotate.colors=null", "annotate.ocr=null"]
 # apart they are three different comments each; together two near-duplicates of "all" go
@@ -37,7 +30,7 @@ def build(folder, first, second, *changes, source="reddit"):
     write_text(
         folder, posts, {**comments, f"{source}-three": ["a lone post has its own", "and so"]}
     )
-    finish(folder, media, load_settings("seed", [*OFF, *changes]), [], 1)
+    media_stage(folder, media, load_settings("seed", [*OFF, *changes]), [], 1)
     rows = [r for path in folder.glob("release/metadata/*.parquet") for r in read(path)]
     return {row["id"]: row for row in rows}
 
@@ -102,49 +95,61 @@ def test_youtube_obeys_its_own_setting(tmp_path, mode, expected, comments):
     check_balance(tmp_path, released)
 
 
-def test_posts_with_the_same_picture_move_into_one_split(tmp_path):
+def test_posts_with_the_same_picture_share_a_split(tmp_path):
+    """Two groups that a picture joins go where the smaller key goes; the others are left alone."""
     media = tmp_path / "media"
     media.mkdir()
+    settings = load_settings(
+        "seed", [*OFF, "reddit.duplicates=keep", "splits.test=0.4", "splits.validation=0.4"]
+    )
+    # two keys that the hash alone would part
+    names = [f"reddit-{n:02d}" for n in range(40)]
+    alone = dict(zip(names, assign(names, [0] * len(names), settings), strict=True))
+    a, b = next((x, y) for x, y in itertools.combinations(names, 2) if alone[x] != alone[y])
+    pictures = {a: 1, b: 1, f"{b}x": 4, "reddit-zz": 2}  # the third post is of b's author
+    keys = {f"{b}x": b}
     posts = []
-    for name, seed, split in (("a", 1, "test"), ("b", 1, "train"), ("c", 2, "validation")):
-        (media / f"{name}.jpg").write_bytes(jpeg(seed))
-        posts.append(post(f"reddit-{name}", "image", split=split, group_key=f"reddit-{name}"))
-    posts.append(post("reddit-d", "image", split="train", group_key="reddit-b"))
-    (media / "d.jpg").write_bytes(jpeg(4))
+    for name, seed in pictures.items():
+        (media / f"{name.removeprefix('reddit-')}.jpg").write_bytes(jpeg(seed))
+        posts.append(post(name, "image", split=None, group_key=keys.get(name, name)))
     write_text(tmp_path, posts, {})
-    settings = load_settings("seed", [*OFF, "reddit.duplicates=keep"])
-    finish(tmp_path, media, settings, [], 1)
+    media_stage(tmp_path, media, settings, [], 1)
     found = {
         row["id"]: path.stem.split("-")[0]
         for path in (tmp_path / "release" / "metadata").glob("*.parquet")
         for row in read(path)
     }
-    assert found == {
-        "reddit-a": "test",
-        "reddit-b": "test",
-        "reddit-c": "validation",
-        "reddit-d": "test",
-    }
+    assert {found[a], found[b], found[f"{b}x"]} == {alone[a]}
+    assert found["reddit-zz"] == assign(["reddit-zz"], [0], settings)[0]
 
 
-def test_comments_that_moved_go_with_the_post_they_moved_to(tmp_path):
+class ColourJudge:
+    """A stand-in for the NSFW model, which no test may wait for: finds one picture unsafe."""
+
+    field, version = "nsfw", "stand-in"
+
+    @classmethod
+    def title(cls, argument):
+        return "a judge of one picture"
+
+    @classmethod
+    def why_not(cls, argument):
+        return None
+
+    @classmethod
+    def load(cls, argument):
+        return cls()
+
+    def annotate(self, views):
+        unsafe = hashlib.sha256(jpeg(1)).hexdigest()
+        return [0.95 if view.sha256 == unsafe else 0.1 for view in views]
+
+
+def test_comments_that_moved_go_with_the_post_they_moved_to(tmp_path, monkeypatch):
     """The picture both posts show is judged NSFW after merging: nothing of either is kept."""
-    build(tmp_path, FIRST, ["wholly other words", "some more of them", "last of all"])
-    settings = load_settings("seed", OFF)
-    judged = select(tmp_path, tmp_path / "media", settings, 1, load_tombstones(tmp_path))
-    store = RecordStore(record_folder(tmp_path / "work", settings))
-    comments = Comments(judged.con, tmp_path / "work" / "text" / "comments.parquet")
-    merged = merge_duplicates(judged, store, comments, settings)
-    judged.drop(merged.posts)
-    comments.replace(merged.replaced)
-    scores = {"reddit-one": 0.95, "reddit-three": 0.1}
-    shas = {row["id"]: row["sha256"] for row in judged.where("id", scores, "id, sha256")}
-    rows = [{"sha256": shas[id], "value": json.dumps(score)} for id, score in scores.items()]
-    file = tmp_path / "scores.parquet"
-    pq.write_table(pa.Table.from_pylist(rows, schema=RESULTS), file)
-    drop_nsfw(judged, [(AnnotatorChoice("nsfw", "open-nsfw", "nsfw", "a judge", "1"), [file])])
-    write_media_ledger(judged, comments, merged, load_tombstones(tmp_path))
-    judged.close()
+    monkeypatch.setitem(ANNOTATORS, "nsfw", ColourJudge)
+    second = ["wholly other words", "some more of them", "last of all"]
+    build(tmp_path, FIRST, second, "annotate.nsfw=open-nsfw")
     found = ends(tmp_path)
     assert found["post", "reddit-one"] == (False, "nsfw_media")
     assert found["post", "reddit-two"] == (False, "duplicate_media")

@@ -13,12 +13,12 @@ import pytest
 from PIL import Image
 
 from builder.help.media_samples import ledger, post, write_text
+from dataset_builder.annotate.palette import NAMES
 from dataset_builder.blift import CONFIGS, Blift
-from dataset_builder.finish import finish
-from dataset_builder.palette import NAMES
-from dataset_builder.salicon_release import SaliconRequest, add_salicon
+from dataset_builder.pipeline.media_stage import media_stage
+from dataset_builder.pipeline.salicon import SaliconRequest, add_salicon
 from dataset_builder.settings import load_settings
-from dataset_builder.verify import verify
+from dataset_builder.shards.verify import verify
 from places import SHARED, needs_shared
 
 DATA = SHARED / "data"
@@ -90,7 +90,7 @@ def build(tmp_path_factory):
         posts.append(post(sample, kind, split=split, title=f"A title about {name}", **numbers))
         comments[sample] = [f"first thing said of {name}", "another thing that was said"]
     write_text(folder, posts, comments)
-    finish(folder, media, SETTINGS, [], 1)
+    media_stage(folder, media, SETTINGS, [], 1)
     gaze = DATA / "salicon" / "fixations_train2014examples.json", DATA / "osie/fixations.mat"
     for task in ("region", "object"):
         request = SaliconRequest(picture_folders(), gaze, masks(folder), task, "ranking")

@@ -8,10 +8,10 @@ import pytest
 
 from builder.help.media_samples import FAST, jpeg, ledger, post, write_text, write_video
 from dataset_builder.errors import BuildError, UsageError
-from dataset_builder.finish import finish
-from dataset_builder.hydrate import hydrate
+from dataset_builder.pipeline.hydrate import hydrate
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
-from dataset_builder.verify import verify
+from dataset_builder.shards.verify import verify
 
 OVERRIDES = [*FAST]
 SECRETS = ("SECRETTITLE", "SECRETSLUG", "SECRETCHANNEL", "SECRETBRAND", "SECRETASR", "SECRETTALK")
@@ -36,7 +36,7 @@ def texts(folder):
 
 def build(folder, media, *overrides):
     texts(folder)
-    return finish(folder, media, load_settings("seed", [*OVERRIDES, *overrides]), [], 1)
+    return media_stage(folder, media, load_settings("seed", [*OVERRIDES, *overrides]), [], 1)
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from builder.help.media_samples import post, write_text
 MEASURE = """
 import resource, sys
 from pathlib import Path
-from dataset_builder.finish import finish
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
 settings = load_settings("seed", ["media.required=false", "annotate.language=null"])
-finish(Path(sys.argv[1]), None, settings, [], 1)
+media_stage(Path(sys.argv[1]), None, settings, [], 1)
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 

@@ -6,10 +6,10 @@ import json
 import pytest
 
 from builder.help.text_oracle import zst_lines
-from dataset_builder.rulebook import COMMENT_MARKS, COMMENT_TEXT, comment_rules, describe
+from dataset_builder.read.streams import window_bytes
+from dataset_builder.rules.order import COMMENT_MARKS, COMMENT_TEXT, comment_rules, describe
 from dataset_builder.settings import load_settings
-from dataset_builder.streams import window_bytes
-from dataset_builder.synthetic import generate, main
+from dataset_builder.synthetic.dumps import generate, main
 from places import SHARED, needs_shared
 
 NAMES = ("reddit_submissions.zst", "reddit_comments.zst", "youtube.jsonl.gz", "planted.jsonl")

@@ -8,10 +8,10 @@ import time
 import pytest
 import zstandard
 
-from dataset_builder.ndjson import Tally, tables
-from dataset_builder.overlap import ahead, ordered
+from dataset_builder.read.ahead import ahead, ordered
+from dataset_builder.read.ndjson import Tally, tables
+from dataset_builder.read.streams import Budget
 from dataset_builder.settings import load_settings
-from dataset_builder.streams import Budget
 from dataset_builder.vocabulary import BOT_SIGNATURE, MARK_GATE, NSFW_MARK
 
 
@@ -59,7 +59,7 @@ def test_leaving_early_closes_the_source_and_its_threads():
 
 
 def test_bad_lines_are_numbered_alike_whatever_the_threads(tmp_path, monkeypatch):
-    monkeypatch.setattr("dataset_builder.streams.BLOCK_BYTES", 500)
+    monkeypatch.setattr("dataset_builder.read.streams.BLOCK_BYTES", 500)
     lines = [b'{"id": "%d"}' % n if n % 37 else b"{bad %d" % n for n in range(2000)]
     path = tmp_path / "a.zst"
     path.write_bytes(zstandard.compress(b"\n".join(lines)))

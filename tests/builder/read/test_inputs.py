@@ -5,7 +5,7 @@ import pyarrow.parquet as pq
 
 from builder.help.dumps import COMMENTS_IN, POSTS_IN, api_pages, lines
 from dataset_builder.cli import main
-from dataset_builder.why import why
+from dataset_builder.ledger.why import why
 
 
 def run(out, *arguments):

@@ -10,7 +10,7 @@ import zstandard
 
 from builder.help.dumps import COMMENTS_IN, INFO, POSTS_IN, RELEASED, api_pages, lines, submission
 from dataset_builder.cli import main
-from dataset_builder.kinds import MOST_SMALL, ROWS
+from dataset_builder.read.inputs import MOST_SMALL, ROWS
 
 
 def build(tmp_path, capsys, *arguments):

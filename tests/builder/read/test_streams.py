@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from dataset_builder.documents import is_release_file, records
 from dataset_builder.errors import DamagedInput
-from dataset_builder.ndjson import Tally, loads, tables
+from dataset_builder.read.documents import is_release_file, records
+from dataset_builder.read.ndjson import Tally, loads, tables
+from dataset_builder.read.streams import Budget, decompressed, line_blocks, window_bytes
 from dataset_builder.settings import load_settings
-from dataset_builder.streams import Budget, decompressed, line_blocks, window_bytes
 
 BUDGET = Budget.of(load_settings("seed", []))
 LINES = [json.dumps({"id": f"a{n}", "body": f"text {n} ü 😀"}) for n in range(5000)]
@@ -130,7 +130,7 @@ class TestGzip:
 
 class TestLineBlocks:
     def test_lines_stay_whole_and_numbered(self, monkeypatch):
-        monkeypatch.setattr("dataset_builder.streams.BLOCK_BYTES", 1000)
+        monkeypatch.setattr("dataset_builder.read.streams.BLOCK_BYTES", 1000)
         chunks = (TEXT[at : at + 77] for at in range(0, len(TEXT), 77))
         blocks = list(line_blocks(chunks, 10_000))
         assert b"".join(block.data for block in blocks) == TEXT
@@ -141,7 +141,7 @@ class TestLineBlocks:
 
     def test_memory_used_again_shows_nothing_of_the_block_before(self, monkeypatch):
         """Long and short blocks, and skipped lines, each closed before the next is read."""
-        monkeypatch.setattr("dataset_builder.streams.BLOCK_BYTES", 300)
+        monkeypatch.setattr("dataset_builder.read.streams.BLOCK_BYTES", 300)
         draw = random.Random(5)
         parts = [b"%d " % at * draw.choice([1, 5, 90, 400]) + b"\n" for at in range(200)]
         text = b"".join(parts)
@@ -162,7 +162,7 @@ class TestLineBlocks:
         assert (block.data, block.size, block.first) == (b"a\nb\n", 4, 1)
 
     def test_a_line_over_the_limit_is_counted_not_kept(self, monkeypatch):
-        monkeypatch.setattr("dataset_builder.streams.BLOCK_BYTES", 100)
+        monkeypatch.setattr("dataset_builder.read.streams.BLOCK_BYTES", 100)
         chunks = [b"one\n"] + [b"x" * 50] * 10 + [b"\nthree\n"]
         blocks = list(line_blocks(iter(chunks), 200))
         assert [block.first for block in blocks if block.too_long] == [2]
@@ -220,7 +220,7 @@ def test_odd_but_good_lines(dump):
 
 
 def test_line_numbers_across_blocks(dump, monkeypatch):
-    monkeypatch.setattr("dataset_builder.streams.BLOCK_BYTES", 2000)
+    monkeypatch.setattr("dataset_builder.read.streams.BLOCK_BYTES", 2000)
     lines = [*TEXT.splitlines()]
     for place in (7, 1999, 4000):
         lines[place] = b"{bad"

@@ -8,15 +8,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from builder.help.dumps import INFO, RELEASED
-from dataset_builder import authors, youtube
-from dataset_builder.channels import QUERY, read_channels
 from dataset_builder.cli import main
-from dataset_builder.documents import is_release_file, records
 from dataset_builder.errors import DamagedInput
-from dataset_builder.ndjson import Tally
+from dataset_builder.read import authors_release, youtube
+from dataset_builder.read.channels import QUERY, read_channels
+from dataset_builder.read.documents import is_release_file, records
+from dataset_builder.read.ndjson import Tally
+from dataset_builder.read.streams import Budget
+from dataset_builder.schema import STAGED_COMMENTS, STAGED_POSTS
 from dataset_builder.settings import load_settings
-from dataset_builder.staging import STAGED_COMMENTS, STAGED_POSTS
-from dataset_builder.streams import Budget
 from places import SHARED, needs_shared
 
 SETTINGS = load_settings("seed", [])
@@ -162,7 +162,7 @@ def test_the_authors_release(tmp_path):
     assert is_release_file(path, BUDGET)
     rows = youtube.Rows()
     for record, _ in records(path, BUDGET, Tally()):
-        authors.parse(record, SETTINGS, rows)
+        authors_release.parse(record, SETTINGS, rows)
     assert rows.posts[0]["id"] == "reddit-abc12"
     assert rows.posts[0]["media_type"] == "image"
     assert [c["id"] for c in rows.comments] == ["abc12.0", "abc12.1"]
@@ -178,10 +178,10 @@ def test_a_dump_is_no_release(tmp_path):
 def test_a_released_video():
     rows = youtube.Rows()
     video = RELEASED | {"subreddit": "videos", "url": "https://youtu.be/AAAAAAAAAAA?t=3"}
-    authors.parse(video, SETTINGS, rows)
+    authors_release.parse(video, SETTINGS, rows)
     assert (rows.posts[0]["media_type"], rows.posts[0]["media_key"]) == ("video", "AAAAAAAAAAA")
     with pytest.raises(ValueError, match="no Reddit post id"):
-        authors.parse({"permalink": "?", "title": "x", "comments": []}, SETTINGS, rows)
+        authors_release.parse({"permalink": "?", "title": "x", "comments": []}, SETTINGS, rows)
 
 
 CHANNEL = "UC_x5XG1OV2P6uZZ5FSM9Ttw"

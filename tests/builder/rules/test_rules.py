@@ -3,12 +3,12 @@
 import duckdb
 import pytest
 
-from dataset_builder import rulebook
-from dataset_builder.reddit import BOT_NAMES, SUBMISSION_FIELDS, hash_author, submissions_sql
+from dataset_builder.read.reddit import BOT_NAMES, SUBMISSION_FIELDS, hash_author, submissions_sql
+from dataset_builder.rules import order
+from dataset_builder.schema import STAGED_COMMENTS, STAGED_POSTS
 from dataset_builder.settings import load_settings
-from dataset_builder.staging import STAGED_COMMENTS, STAGED_POSTS
 from dataset_builder.vocabulary import nsfw_words, versions
-from dataset_builder.workdir import sql_type
+from dataset_builder.work.sql import sql_type
 
 POST = {
     "reddit": {
@@ -40,22 +40,21 @@ def judge(stages, row, schema, extra=""):
         con.execute("CREATE TABLE channels (id VARCHAR, label VARCHAR)")
         if row.get("listed"):
             con.execute("INSERT INTO channels VALUES (?, '')", [row["listed"]])
-        found = con.execute(f"SELECT {rulebook.verdict(stages)} FROM (SELECT {columns}{extra})")
+        found = con.execute(f"SELECT {order.verdict(stages)} FROM (SELECT {columns}{extra})")
         verdict = found.fetchone()[0]
     return (verdict["reason"], verdict["value"]) if verdict else None
 
 
 def post(source, late=False, set_=(), comments=9, **changes):
     settings = load_settings("seed", list(set_))
-    stages = (rulebook.LATE if late else rulebook.EARLY)[source]
     extra = f", {comments} AS kept_comments, NULL::VARCHAR AS detected"
-    return judge(rulebook.staged(stages, settings), POST[source] | changes, STAGED_POSTS, extra)
+    return judge(order.staged(source, late, settings), POST[source] | changes, STAGED_POSTS, extra)
 
 
 def comment(source, set_=(), text="four words are enough", nsfw=None, **changes):
     settings = load_settings("seed", list(set_))
-    functions = (*rulebook.COMMENT_MARKS, *rulebook.COMMENT_TEXT)
-    stages = rulebook.comment_rules(functions, settings, source)
+    functions = (*order.COMMENT_MARKS, *order.COMMENT_TEXT)
+    stages = order.comment_rules(functions, settings, source)
     extra = f", {literal(text, 'VARCHAR')} AS text, {literal(nsfw, 'VARCHAR')} AS nsfw"
     return judge(stages, {"reply": False} | changes, STAGED_COMMENTS, extra)
 
@@ -286,7 +285,7 @@ def test_lists_are_versioned():
 
 
 def test_every_rule_has_a_source_and_place():
-    found = rulebook.describe(load_settings("seed", []))
+    found = order.describe(load_settings("seed", []))
     assert [row["reason"] for row in found if row["source"] == "reddit" and row["kind"] == "post"] \
         == ["bad_id", "no_date", "before_overlay_rule", "before_window", "after_window", "nsfw",
             "bot", "deleted", "few_comments", "too_long", "gallery", "not_hosted"]  # fmt: skip

@@ -6,9 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from builder.help.media_samples import jpeg, post, write_text
-from dataset_builder.annotate_build import annotate_build
+from dataset_builder.annotate.run import annotate_build
 from dataset_builder.errors import BuildError
-from dataset_builder.ray_actors import run_on_actors
+from dataset_builder.run.actors import run_on_actors
 from dataset_builder.settings import load_settings
 
 cloudpickle = pytest.importorskip("ray.cloudpickle", reason="Ray is not installed")

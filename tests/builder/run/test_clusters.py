@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from builder.help.builds import build, release_digests
-from dataset_builder import engine
 from dataset_builder.cli import main
-from dataset_builder.synthetic import generate
+from dataset_builder.run import stage
+from dataset_builder.synthetic.dumps import generate
 
 
 @pytest.mark.slow
@@ -78,6 +78,6 @@ def test_a_dead_slurm_job_ends_the_wait(tmp_path, capsys, monkeypatch):
         (tools / name).write_text(text)
         (tools / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setattr(engine, "ASK_SLURM", 0.1)
+    monkeypatch.setattr(stage, "ASK_SLURM", 0.1)
     assert build_a_video(tmp_path, "slurm") == 1
     assert "Slurm job 7 ended, but 1 of 1 tasks left no result" in capsys.readouterr().err

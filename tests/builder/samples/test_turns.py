@@ -5,8 +5,8 @@ import inspect
 import pytest
 
 import trainer.data.compose
-from dataset_builder import turns
-from dataset_builder.turns import SYSTEM, compose, intro_text, make_turns, posted_text
+from dataset_builder.samples import turns
+from dataset_builder.samples.turns import SYSTEM, compose, intro_text, make_turns, posted_text
 
 TITLE = "Gatorade | Make Your Own Footsteps with Suni Lee"
 SCENES = [

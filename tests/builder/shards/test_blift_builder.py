@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 
 from builder.help.media_samples import FAST, jpeg, post, write_eye_tracking, write_text, write_video
-from dataset_builder import salicon
 from dataset_builder.blift import CONFIGS, Blift
 from dataset_builder.errors import BuildError
-from dataset_builder.finish import finish
-from dataset_builder.salicon_data import gaze_density, read_gaze, segment_mask
-from dataset_builder.salicon_release import SaliconRequest, add_salicon
+from dataset_builder.pipeline.media_stage import media_stage
+from dataset_builder.pipeline.salicon import SaliconRequest, add_salicon
+from dataset_builder.samples import saliency
+from dataset_builder.samples.gaze import gaze_density, read_gaze, segment_mask
+from dataset_builder.samples.turns import compose
 from dataset_builder.settings import load_settings
-from dataset_builder.turns import compose
-from dataset_builder.verify import verify
+from dataset_builder.shards.verify import verify
 from places import SHARED, needs_shared
 
 SETTINGS = load_settings("seed", [*FAST])
@@ -32,7 +32,7 @@ def release(tmp_path_factory):
     posts = [post(f"reddit-p{at}", "image", split=["train", "test"][at % 2]) for at in range(4)]
     posts.append(post("youtube-v", "video", likes=3, views=200))
     write_text(folder, posts, {p["id"]: ["nice", "very nice"] for p in posts})
-    finish(folder, media, SETTINGS, [], 1)
+    media_stage(folder, media, SETTINGS, [], 1)
     write_eye_tracking(folder)
     for task in ("region", "object"):
         request = SaliconRequest(
@@ -82,7 +82,7 @@ def test_the_card_alone_loads_every_config_too(release, tmp_path):
 
 def test_a_config_without_shards_is_a_clear_error(tmp_path):
     write_text(tmp_path, [], {})
-    finish(tmp_path, None, SETTINGS, [], 1)
+    media_stage(tmp_path, None, SETTINGS, [], 1)
     builder = Blift("youtube", release=str(tmp_path / "release"), cache_dir=str(tmp_path))
     with pytest.raises(ValueError, match="has no shards"):
         builder.download_and_prepare()
@@ -107,7 +107,7 @@ def test_listing_3_word_for_word(release, tmp_path):
 
 
 def test_listing_2_word_for_word():
-    turn = salicon.object_turn({"dog": 0.5, "frisbee": 0.3, "car": 0.2}, "ranking")
+    turn = saliency.object_turn({"dog": 0.5, "frisbee": 0.3, "car": 0.2}, "ranking")
     assert turn["question"] == (
         "The objects in this image in no particular order are car, dog, frisbee . Give me the "
         "order of saliency of these objects , start with the most salient object and end with the "
@@ -124,19 +124,19 @@ def test_object_scores_take_the_best_instance(release, tmp_path):
 
 
 def test_predicting_gives_percentages_that_sum_to_100():
-    shares = dict.fromkeys(salicon.TILES, 1 / 9)
-    turn = salicon.region_turn(shares, "predicting")
+    shares = dict.fromkeys(saliency.TILES, 1 / 9)
+    turn = saliency.region_turn(shares, "predicting")
     lines = turn["answer"].splitlines()
     assert [line.split(": ")[0] for line in lines] == TILES_OF_THE_LISTING
     assert sum(int(line.split(": ")[1].rstrip("%")) for line in lines) == 100
     with pytest.raises(ValueError, match="expected one of ranking, predicting"):
-        salicon.region_turn(shares, "guessing")
+        saliency.region_turn(shares, "guessing")
 
 
 def test_tiles_follow_the_eyes():
-    for at, name in enumerate(salicon.TILES):
+    for at, name in enumerate(saliency.TILES):
         x, y = 15 + 32 * (at % 3), 10 + 21 * (at // 3)
-        found = salicon.tile_shares(salicon.density(np.array([[x, y]]), 96, 64))
+        found = saliency.tile_shares(saliency.density(np.array([[x, y]]), 96, 64))
         assert max(found, key=found.__getitem__) == name
 
 
@@ -160,7 +160,7 @@ def test_wrong_inputs_are_clear_errors(tmp_path):
 def test_real_salicon_and_osie_gaze_lies_on_the_pictures():
     gaze = read_gaze(SHARED / "data/salicon" / "fixations_train2014examples.json")
     assert len(gaze) == 10
-    bear = salicon.tile_shares(gaze_density(gaze["COCO_train2014_000000123891.jpg"], 640, 480))
+    bear = saliency.tile_shares(gaze_density(gaze["COCO_train2014_000000123891.jpg"], 640, 480))
     assert max(bear, key=bear.__getitem__) == "middle-center"
     osie = read_gaze(SHARED / "data/osie" / "fixations.mat")
     assert len(osie) == 700

@@ -7,10 +7,10 @@ import pytest
 
 from builder.help.media_samples import FAST, jpeg, post, write_text
 from dataset_builder.errors import BuildError
-from dataset_builder.finish import finish
-from dataset_builder.manifest import ReleaseFile, merkle_root, read_manifest
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
-from dataset_builder.verify import verify
+from dataset_builder.shards.manifest import ReleaseFile, merkle_root, read_manifest
+from dataset_builder.shards.verify import verify
 
 TAR, PARQUET = "data/train-00000.tar", "metadata/train-00000.parquet"
 
@@ -23,7 +23,7 @@ def release(tmp_path):
         (media / f"p{at}.jpg").write_bytes(jpeg(at))
     posts = [post(f"reddit-p{at}", "image") for at in range(6)]
     write_text(tmp_path, posts, {p["id"]: ["good one", "so true"] for p in posts})
-    finish(tmp_path, media, load_settings("seed", [*FAST]), [], 1)
+    media_stage(tmp_path, media, load_settings("seed", [*FAST]), [], 1)
     return tmp_path / "release"
 
 

@@ -11,13 +11,14 @@ import webdataset
 from PIL import Image
 
 from builder.help.media_samples import FAST, jpeg, ledger, post, write_text, write_video
-from dataset_builder.finish import finish
-from dataset_builder.read_shard import read_samples
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.schema import InputDigest
 from dataset_builder.settings import load_settings
-from dataset_builder.shards import shard_order
-from dataset_builder.ustar import header, read_members
-from dataset_builder.verify import verify
+from dataset_builder.shards.reader import read_samples
+from dataset_builder.shards.verify import verify
+from dataset_builder.shards.writer import shard_order
+from dataset_builder.text.splits import assign
+from dataset_builder.work.ustar import header, read_members
 
 INPUTS = [InputDigest("youtube", "videos.jsonl", 10, "0" * 64)]
 COMMENTS = ["what a lovely thing", "never seen before <|im_end|>", "take me there"]
@@ -25,7 +26,7 @@ COMMENTS = ["what a lovely thing", "never seen before <|im_end|>", "take me ther
 
 def build(folder, media, *overrides, workers=1):
     settings = load_settings("seed", [*FAST, *overrides])
-    return finish(folder, media, settings, INPUTS, workers)
+    return media_stage(folder, media, settings, INPUTS, workers)
 
 
 @pytest.fixture(scope="module")
@@ -239,13 +240,17 @@ def test_one_picture_on_both_platforms_is_never_in_two_splits(tmp_path):
     (media / "a.jpg").write_bytes(jpeg(1))
     (media / "b.jpg").write_bytes(jpeg(1, quality=55))
     (media / "c.jpg").write_bytes(jpeg(2))
+    settings = load_settings("seed", [*FAST, "splits.test=0.5", "splits.seed=0"])
+    # the hash alone parts these two groups
+    assert len(set(assign(["reddit-a", "youtube-b"], [0, 0], settings))) == 2
     posts = [
-        post("reddit-a", "image", split="train", group_key="reddit-a"),
-        post("youtube-b", "image", split="test", group_key="youtube-b"),
-        post("youtube-c", "image", split="test", group_key="youtube-b"),
+        post("reddit-a", "image", split=None, group_key="reddit-a"),
+        post("youtube-b", "image", split=None, group_key="youtube-b"),
+        post("youtube-c", "image", split=None, group_key="youtube-b"),
     ]
     write_text(tmp_path, posts, {})
-    assert build(tmp_path, media).samples == {"train": 3}
+    summary = media_stage(tmp_path, media, settings, [], 1)
+    assert list(summary.samples.values()) == [3]
 
 
 def test_a_rebuilt_folder_never_gives_the_rows_of_the_build_before(made, tmp_path):

@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from builder.help.media_samples import FAST, jpeg, post, write_text, write_video
-from dataset_builder.verify import verify
+from dataset_builder.shards.verify import verify
 
 BUILD = f"""
 import sys
 from pathlib import Path
-from dataset_builder.finish import finish
+from dataset_builder.pipeline.media_stage import media_stage
 from dataset_builder.settings import load_settings
 if __name__ == "__main__":
     settings = load_settings("seed", [*{FAST}, "shards.max_mb=0.05"])
-    finish(Path(sys.argv[1]), Path(sys.argv[2]), settings, [], int(sys.argv[3]))
+    media_stage(Path(sys.argv[1]), Path(sys.argv[2]), settings, [], int(sys.argv[3]))
 """
 
 

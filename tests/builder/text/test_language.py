@@ -8,11 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from builder.help.media_samples import ledger, post, write_text
-from dataset_builder import language
+from dataset_builder.annotate import language as annotator
 from dataset_builder.errors import BuildError
-from dataset_builder.finish import finish
-from dataset_builder.pipeline import Request, build_text
+from dataset_builder.pipeline.media_stage import media_stage
+from dataset_builder.pipeline.text_stage import Request, build_text
 from dataset_builder.settings import load_settings
+from dataset_builder.text import language
 
 needs_model = pytest.mark.skipif(
     language.why_not() is not None, reason=f"extra `lang` is missing: {language.why_not()}"
@@ -46,8 +47,8 @@ def test_only_sure_answers_count(key, found):
 @needs_model
 def test_the_first_text_that_says_enough_names_a_posts_language():
     texts = [None, "!!!", TITLES["fra"], TITLES["deu"]]
-    assert language.language_of(texts, 0.5) == "fr"
-    assert language.language_of(["2022"], 0.5) is None
+    assert annotator.language_of(texts, 0.5) == "fr"
+    assert annotator.language_of(["2022"], 0.5) is None
 
 
 @needs_model
@@ -61,7 +62,7 @@ def test_the_annotator_fills_the_metadata_and_names_itself(tmp_path, switched):
     ]
     write_text(tmp_path, posts, {})
     names = ["media.required=false", f"annotate.language={switched}"]
-    finish(tmp_path, None, load_settings("seed", names), [], 1)
+    media_stage(tmp_path, None, load_settings("seed", names), [], 1)
     rows = {r["id"]: r for r in pq.read_table(tmp_path / "release" / "metadata").to_pylist()}
     on = switched == "auto"
     assert {id: row["language"] for id, row in rows.items()} == {
@@ -70,7 +71,7 @@ def test_the_annotator_fills_the_metadata_and_names_itself(tmp_path, switched):
         "reddit-c": None,
         "youtube-d": "en-GB",
     }
-    named = {id for id, row in rows.items() if language.ROW in row["annotators"]}
+    named = {id for id, row in rows.items() if annotator.ROW in row["annotators"]}
     assert named == ({"reddit-a", "reddit-b"} if on else set())
     card = (tmp_path / "release" / "README.md").read_text()
     assert ("lid.176" in card) == on

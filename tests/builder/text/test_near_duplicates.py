@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from dataset_builder import dedup
-from dataset_builder.dedup import TOKEN, near_duplicates
-from dataset_builder.synthetic_text import WORDS
+from dataset_builder.synthetic.text import WORDS
+from dataset_builder.text import near_duplicates as module
+from dataset_builder.text.near_duplicates import TOKEN, near_duplicates
 
 ODD = ["straße", "STRASSE", "İstanbul", "日本語", "naïve", "x" * 16, "x" * 17, "y" * 40, "a", "😀",
        "foo_bar", "l'été", "²²", "١٢", "e\u0301e"]  # fmt: skip
@@ -60,7 +60,7 @@ def crowd(seed, posts, vocabulary):
 @pytest.mark.parametrize("threshold", [0.6, 0.7])
 @pytest.mark.parametrize("seed", [1, 2])
 def test_equals_scikit_learn(seed, threshold, monkeypatch):
-    monkeypatch.setattr(dedup, "BATCH", 300)  # several batches
+    monkeypatch.setattr(module, "BATCH", 300)  # several batches
     posts, texts = crowd(seed, 250, [*WORDS, *ODD])
     mine = [(near.index, near.of) for near in near_duplicates(posts, texts, threshold)]
     assert mine == by_scikit_learn(posts, texts, threshold)
@@ -82,7 +82,7 @@ def test_equals_scikit_learn_on_many_comments():
 
 def test_colliding_hashes_change_nothing(monkeypatch):
     """The hash only sorts: with the worst one possible the answer is the same."""
-    monkeypatch.setattr(dedup, "_mix", lambda *values: np.zeros(len(values[0]), np.uint64))
+    monkeypatch.setattr(module, "_mix", lambda *values: np.zeros(len(values[0]), np.uint64))
     posts, texts = crowd(5, 60, [*WORDS, *ODD])
     mine = [(near.index, near.of) for near in near_duplicates(posts, texts, 0.6)]
     assert mine == by_scikit_learn(posts, texts, 0.6)

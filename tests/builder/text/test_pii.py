@@ -7,7 +7,7 @@ import re
 import pytest
 
 from builder.help.pii_samples import look_alikes, positives
-from dataset_builder.pii import PII_GATE, PLACEHOLDERS, URL_GATES, scrub, scrub_url
+from dataset_builder.text.pii import PII_GATE, PLACEHOLDERS, URL_GATES, scrub, scrub_url
 
 NEEDED = {"email": 0.99, "url": 0.99, "handle": 0.99, "phone": 0.95, "ip": 0.95, "card": 0.95}
 
@@ -66,10 +66,11 @@ def test_user_markup_is_data():
     assert scrub(text, collections.Counter()) == text
 
 
+@pytest.mark.timeout(30)  # a pattern that backtracks takes minutes, a good one milliseconds
 @pytest.mark.parametrize("text", ["1" * 20_000, "a@" * 10_000, "1 " * 10_000, "u/" * 10_000,
                                   "http://" + "a/" * 10_000, ":".join("a" * 10_000)])  # fmt: skip
 def test_long_texts_take_no_time(text):
-    scrub(text, collections.Counter())
+    assert isinstance(scrub(text, collections.Counter()), str)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from dataset_builder.errors import UsageError
 from dataset_builder.settings import load_settings
-from dataset_builder.splits import assign, group_keys
+from dataset_builder.text.splits import assign, group_keys
 
 
 def post(name, **changes):

@@ -5,9 +5,9 @@ import json
 import pytest
 
 from builder.help.dumps import INFO, POSTS_IN, lines
-from dataset_builder.claim import HYDRATE, claim
 from dataset_builder.cli import main
 from dataset_builder.errors import UsageError
+from dataset_builder.work.claim import HYDRATE, claim
 
 
 def build(tmp_path, out, *more):

@@ -1,0 +1,1 @@
+"""Everything that opens untrusted media, in a limited child process."""

@@ -1,0 +1,1 @@
+"""Addresses -> media files, politely and safely."""

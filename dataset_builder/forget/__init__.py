@@ -1,0 +1,1 @@
+"""Taking something back from a finished build."""

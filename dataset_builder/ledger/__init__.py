@@ -1,0 +1,1 @@
+"""Where everything ended, and what must never come back."""

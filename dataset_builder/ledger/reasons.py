@@ -1,0 +1,32 @@
+"""The one exception that turns a media item away: a ledger reason and the value that did it."""
+
+from __future__ import annotations
+
+CORRUPT = "corrupt"
+NOT_MEDIA = "not_media"
+UNSUPPORTED = "unsupported_format"
+WRONG_KIND = "wrong_media_type"
+TOO_LARGE = "too_large"
+TOO_LONG = "too_long"
+LIMIT = "decode_limit"
+UNAVAILABLE = "unavailable"
+DURATION_UNKNOWN = "duration_unknown"
+DUPLICATE = "duplicate_media"
+FEW_COMMENTS = "few_comments"
+NSFW = "nsfw_media"
+CHANGED = "changed_media"
+FORGOTTEN = "forgotten"
+# what the media stage may say of a post
+MEDIA_REASONS = (
+    CORRUPT, NOT_MEDIA, UNSUPPORTED, WRONG_KIND, TOO_LARGE, LIMIT, UNAVAILABLE, DUPLICATE, NSFW,
+    CHANGED,
+)  # fmt: skip
+
+
+class RejectedMedia(Exception):
+    """A media item that cannot be used; becomes a ledger row, never a log line only."""
+
+    def __init__(self, reason: str, value: str) -> None:
+        super().__init__(f"{reason}: {value}")
+        self.reason = reason
+        self.value = value

@@ -1,0 +1,1 @@
+"""Media files of kept posts: found, examined, judged, de-duplicated."""

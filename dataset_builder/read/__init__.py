@@ -1,0 +1,1 @@
+"""Dumps and other inputs -> staged rows, bad lines set apart."""

@@ -1,0 +1,61 @@
+"""The rules on comments of either source (secs. 2.1.1 and 2.1.2)."""
+
+from dataset_builder.rules.rule import WORDS, Rule, has_listed_word
+from dataset_builder.settings import Settings
+
+
+def reply(settings: Settings, source: str) -> Rule | None:
+    """Only comments on the post itself, where the setting says so."""
+    if not settings.source(source).top_level_only:
+        return None
+    return Rule("reply", "reply", "'reply'")
+
+
+def nsfw(settings: Settings, source: str) -> Rule | None:
+    """Sec. 2.1.1: comments marked NSFW."""
+    if source != "reddit" or not settings.reddit.nsfw:
+        return None
+    return Rule("nsfw", "nsfw IS NOT NULL", "nsfw")
+
+
+def bot(settings: Settings, source: str) -> Rule | None:
+    """Sec. 2.1.1: comments by bots."""
+    if source != "reddit" or not settings.reddit.bots:
+        return None
+    return Rule("bot", "bot IS NOT NULL", "bot")
+
+
+def deleted(settings: Settings, source: str) -> Rule | None:
+    """Sec. 2.1.1: deleted and removed comments."""
+    if source != "reddit" or not settings.reddit.deleted:
+        return None
+    return Rule("deleted", "deleted IS NOT NULL", "deleted")
+
+
+def few_words(settings: Settings, source: str) -> Rule | None:
+    """Sec. 2.1.1: fewer than 3 words; sec. 2.1.2: fewer than 4."""
+    least = settings.source(source).min_words
+    if not least:
+        return None
+    enough = "% " * (least - 1) + "%"  # a fifth of the time of counting them
+    return Rule("few_words", f"text = '' OR text NOT LIKE '{enough}'", f"{WORDS}::VARCHAR")
+
+
+def many_words(settings: Settings, source: str) -> Rule | None:
+    """Sec. 2.1.2: more than 100 words."""
+    most = settings.source(source).max_words
+    if not most:
+        return None
+    many = f"strlen(text) > {2 * most:d} AND {WORDS} > {most:d}"
+    return Rule("many_words", many, f"{WORDS}::VARCHAR")
+
+
+def nsfw_words(settings: Settings, source: str) -> Rule | None:
+    """Sec. 2.1.2: comments that hold a listed word."""
+    wanted = settings.source(source).nsfw_vocabulary_comments
+    return has_listed_word("text") if wanted else None
+
+
+def empty(settings: Settings, source: str) -> Rule | None:
+    """Nothing is left of the comment once it is normalised."""
+    return Rule("empty", "text = ''", "'empty'")

@@ -1,0 +1,1 @@
+"""Processes: tasks, pools, executors on one machine, Ray or Slurm."""

@@ -1,0 +1,1 @@
+"""A post, its comments and annotations -> one sample with its turns."""

@@ -1,0 +1,1 @@
+"""Samples -> shards, metadata, manifest and card: the release."""

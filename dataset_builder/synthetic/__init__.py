@@ -1,0 +1,1 @@
+"""Dumps with planted victims for every rule."""

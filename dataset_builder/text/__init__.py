@@ -1,0 +1,1 @@
+"""Staged rows -> kept posts and comments: judged, cleaned, de-duplicated."""

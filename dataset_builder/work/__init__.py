@@ -1,0 +1,1 @@
+"""The build folder on disk: its files, tables and locks."""

@@ -1,0 +1,1 @@
+"""Makes a LlavaVid folder out of a released LLaMA-VID folder, and checks it against the source."""

@@ -1,0 +1,1 @@
+"""Cards: measured numbers and facts into README.md, croissant.json and pictures."""

@@ -1,0 +1,32 @@
+"""What each field of a sample means; one that is not here is said to be unknown, never dropped."""
+
+MEANINGS = {
+    "id": "name of the sample: source and the platform's id",
+    "source": "platform: reddit, youtube, salicon",
+    "media_type": "image or video",
+    "subreddit": "community a Reddit post stood in",
+    "url": "address of the medium",
+    "permalink": "page of the post: attribution",
+    "title": "title by its author, personal data replaced",
+    "channel": "YouTube channel; often a person's name",
+    "brand": "brand of the channel, where it is one",
+    "created": "time of the post, UTC",
+    "duration": "seconds; null for pictures",
+    "width": "pixels",
+    "height": "pixels",
+    "likes": "likes when it was collected; null where the platform shows none",
+    "views": "views when it was collected; null where the platform shows none",
+    "score": "Reddit score when it was collected",
+    "upvote_ratio": "share of up-votes, 0 to 1 (Reddit)",
+    "percent_liked": "100 likes/views; null without views",
+    "asr": "what is said, as a model heard it",
+    "scenes": "start, end (s), caption, colours, tone, tags of every scene",
+    "comments": "top comments: text and likes",
+    "replay": "most-replayed curve of YouTube; null where it shows none",
+    "annotators": "which tool made which field, with its version",
+    "media_sha256": "SHA-256 of the medium that was annotated",
+    "system": "system message of the instruction",
+    "intro": "title and other facts as the question gives them",
+    "turns": "task, question, answer: pieces of the instruction that training selects",
+}
+UNKNOWN = "not described: newer than this kit"

@@ -1,0 +1,1 @@
+"""What must hold of the bytes that leave; each refusal names file, cause and remedy."""

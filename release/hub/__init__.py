@@ -1,0 +1,1 @@
+"""The Hub as publishing needs it: a remote one through its client, or a folder."""

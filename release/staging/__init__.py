@@ -1,0 +1,1 @@
+"""The exact folder of each Hub repository, made from finished artefacts."""

@@ -1,0 +1,1 @@
+"""Take items out of every published revision, and see what still serves them."""

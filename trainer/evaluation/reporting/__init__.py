@@ -1,0 +1,1 @@
+"""results.json to tables, figures, pages and cards; and to other harnesses."""
