@@ -263,6 +263,18 @@ def test_the_trained_folder_is_a_whole_release(trained: Path) -> None:
     assert "| queries |" in (trained / "run.md").read_text()
 
 
+def test_too_many_broken_pictures_stop_the_run(
+    release: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk = [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "This."}]
+    items = [{"id": str(i), "image": "broken.jpg", "conversations": talk} for i in range(8)]
+    (tmp_path / "mix.json").write_text(json.dumps(items))
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    words = ("--mix_data", str(tmp_path / "mix.json"), "--mix_media", str(tmp_path))
+    assert sft(release, base, tmp_path / "o", *words, "--save_strategy", "steps") == 1
+    assert "of 8 items of the mix cannot be used ({'cannot be decoded'" in capsys.readouterr().err
+
+
 def test_a_mix_is_drawn_measured_and_counted(release: Path, base: Path, tmp_path: Path) -> None:
     """Text-only questions beside BLIFT: both sources move, losses by task are measured."""
     talk = [{"from": "human", "value": "Say yes."}, {"from": "gpt", "value": "Yes."}]

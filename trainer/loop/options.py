@@ -11,6 +11,8 @@ import yaml
 from trl import SFTConfig
 
 from trainer.arguments import Run
+from trainer.data.collator import OVER_BUDGET
+from trainer.freezing import trainable
 
 OURS = "our collator and batches take their place"
 EVALUATION = "the held-out posts are measured by generation and token, not by the library's loop"
@@ -168,6 +170,9 @@ def refuse_contradictions(run: Run, given: set[str]) -> None:
     mixed = sorted(given & {"mix_media", "p_behavior", "mix_eval_samples", "max_missing_media"})
     if mixed and not run.blift.mix_data:
         raise OptionProblem(f"{', '.join(mixed)} speak of a mix: give mix_data, its JSON files")
+    trainable(run.blift.freeze)
+    if run.blift.over_budget not in OVER_BUDGET:
+        raise OptionProblem(f"over_budget {run.blift.over_budget!r}: expected one of {OVER_BUDGET}")
     refuse_launch(training)
 
 

@@ -43,13 +43,13 @@ class Trainer(SFTTrainer):
     heldout: HeldOut | None = None
     identity: dict[str, Any]
     control: Any
-    most_broken = 1.0
+    most_broken: float
     staging: Path | None = None
     _batches: Iterator[dict[str, Any]] | None = None
 
-    def give(self, data: RunData, identity: dict[str, Any]) -> None:
-        """Set what this run trains on, and what makes it this run."""
-        self.data, self.identity = data, identity
+    def give(self, data: RunData, identity: dict[str, Any], most_broken: float) -> None:
+        """Set what this run trains on, what makes it this run, how much of a mix may be broken."""
+        self.data, self.identity, self.most_broken = data, identity, most_broken
         self.counts = Counts()
         self.speed = Speed({row["part"]: row for row in parameter_table(self.model)})
 
@@ -58,8 +58,9 @@ class Trainer(SFTTrainer):
         if checkpoint is not None:
             self.counts.earlier = facts_of(checkpoint).get("counts", {})
         if self.is_world_process_zero():
-            for left in Path(self.args.output_dir).glob(".[srf]*ing*"):
-                shutil.rmtree(left, ignore_errors=True)
+            for name in (".saving", ".removing-*", ".finishing", ".merged"):
+                for left in Path(self.args.output_dir).glob(name):
+                    shutil.rmtree(left, ignore_errors=True)
         self.accelerator.wait_for_everyone()
 
     def run(self, checkpoint: Path | None) -> None:
