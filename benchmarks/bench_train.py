@@ -117,7 +117,7 @@ def stepper(
         trainer = cls(model, args, lambda _: dict(batch), rows, processing_class=tokenizer(),
                       callbacks=[marker(marks)])  # fmt: skip
         if hasattr(trainer, "give"):
-            trainer.give(Repeated(batch, steps), {})
+            trainer.give(Repeated(batch, steps), {}, 1.0)
         trainer.train()
         return statistics.median(b - a for a, b in itertools.pairwise(marks))
 

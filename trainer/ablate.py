@@ -24,7 +24,11 @@ from trainer.provenance import write_json
 from trainer.summary import MANIFEST
 
 HERE = Path(__file__).resolve().parent
-LAUNCH = f"accelerate launch --config_file {HERE / 'recipes' / 'accelerate' / 'single.yaml'}"
+SINGLE = HERE / "recipes" / "accelerate" / "single.yaml"
+# by module: the console script need not be on the path of whoever types this
+LAUNCH = shlex.join(
+    [sys.executable, "-m", "accelerate.commands.launch", "--config_file", str(SINGLE)]
+)
 # sampling ratios: the paper tried several and names 1:1 the best; these are ours
 SWEEP = (0.1, 0.25, 0.5, 0.75, 0.9)
 EXAMPLE = """example:
@@ -249,7 +253,7 @@ def logged(command: Sequence[str], log: Path) -> int:
     """Run a command with its output in a file; its exit code."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as stream:
-        done = subprocess.run(command, stdout=stream, stderr=stream, cwd=HERE.parent)
+        done = subprocess.run(command, stdout=stream, stderr=stream)
     return done.returncode
 
 

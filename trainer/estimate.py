@@ -26,6 +26,7 @@ EXAMPLE = """example:
 """
 # the share of its peak that a training step of this size reaches: an assumption, said in the output
 UTILISATION = 0.4
+DEVICES = {**PEAKS, "CPU": 1.25e11}  # of a laptop's cores, in float32
 SAMPLED = 32  # samples whose tokens are counted
 WORDS_TO_TOKENS = 1.35  # where there is no tokenizer here: English in LLaMA's vocabulary
 GIB = 2**30
@@ -54,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--dataset", help="release folder or Hub id (default: the recipe's)")
     made.add_argument("--model", help="model folder, or a config.json of its shape")
     made.add_argument("--accelerate", type=Path, help="accelerate config: processes, sharding")
-    made.add_argument("--device", choices=sorted(PEAKS), default="H100", help="accelerator")
+    made.add_argument("--device", choices=sorted(DEVICES), default="H100", help="what trains")
     made.add_argument(
         "--tokens-per-second", type=float, help="measured speed of one process, in place of a guess"
     )
@@ -98,8 +99,11 @@ def estimate(options: argparse.Namespace, more: Sequence[str] = ()) -> dict[str,
     tokens = steps * step * data["tokens_per_sample"]
     table = trained_parts(shape, run)
     flops = flops_per_token(table)
-    speed = options.tokens_per_second or UTILISATION * PEAKS[options.device] / flops
+    speed = options.tokens_per_second or UTILISATION * DEVICES[options.device] / flops
     memory = memory_of(run, shape, table, engine, data["longest"])
+    if options.device == "CPU":  # there the libraries' own memory counts: as much as here, now
+        memory["libraries"] = round(resident() / GIB, 3)
+        memory["total"] = round(memory["total"] + memory["libraries"], 3)
     return {
         "recipe": str(options.config),
         "shape": source,
@@ -163,7 +167,7 @@ def data_facts(run: Run) -> dict[str, Any]:
 
     mix, _ = load_run_mix(run)
     data = training_data(run, mix)
-    draws = data.mixture.epoch(0)[:SAMPLED]
+    draws = data.mixture.draws(0, 0, SAMPLED)
     lengths = token_lengths(run, [data.rows[draw] for draw in draws])
     longest = min(max(lengths), run.blift.max_tokens or max(lengths))
     return {
@@ -223,6 +227,17 @@ def memory_of(
     }
     gib = {name: round(value / GIB, 3) for name, value in found.items()}
     return {**gib, "total": round(sum(found.values()) / GIB, 3)}
+
+
+def resident() -> int:
+    """Return this process' resident memory in bytes; it has loaded what a run loads."""
+    import trainer.sft  # noqa: F401
+    from trainer.provenance import peak_memory
+
+    status = Path("/proc/self/statm")
+    if not status.is_file():
+        return peak_memory()
+    return int(status.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def disk_of(run: Run, table: dict[str, dict[str, Any]]) -> dict[str, float]:

@@ -23,7 +23,7 @@ from trainer.arguments import BliftArguments, Run
 from trainer.callbacks import TERMINATED, StopOnSignal
 from trainer.checkpoint import check_base, load_base, save_model
 from trainer.data.collator import Collator
-from trainer.data.prepare import heldout_rows, load_run_mix, training_data, turn_mix
+from trainer.data.prepare import check_measured, heldout_rows, load_run_mix, training_data, turn_mix
 from trainer.freezing import adapter_config, freeze, parameter_table, release_bare, table_text
 from trainer.loop.heldout import HeldOut
 from trainer.loop.options import given_options, set_threads, settle, split_debug
@@ -58,6 +58,7 @@ def train(run: Run, words: list[str], stop: StopOnSignal) -> int:
     check_base(run.model, run.training.trust_remote_code)
     mix, held_mix = load_run_mix(run)
     data, posts = training_data(run, mix), heldout_rows(run)
+    check_measured(run, posts, held_mix)
     same = identity(run, data_revision(run))
     checkpoint = resume_point(run, same)
     model, processor = load_base(
@@ -79,7 +80,7 @@ def train(run: Run, words: list[str], stop: StopOnSignal) -> int:
         callbacks=[stop],
     )
     release_bare(trainer.model, blift.freeze)
-    trainer.give(data, same)
+    trainer.give(data, same, blift.max_missing_media)
     if posts is not None or held_mix is not None:
         size = training.per_device_eval_batch_size
         trainer.heldout = HeldOut(posts or [], held_mix, blift.eval_answers, size, stop.agreed)

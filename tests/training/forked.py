@@ -55,6 +55,11 @@ def free_port() -> int:
 
 def _ranked(words: tuple[str, ...], env: dict[str, str]) -> None:
     os.environ |= env
+    if "ACCELERATE_USE_DEEPSPEED" in env:
+        import deepspeed.ops
+
+        # a shared-memory kernel that it would compile for minutes, under a lock that a kill leaves
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     _child(words, None)
 
 

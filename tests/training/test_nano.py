@@ -8,9 +8,34 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from trainer.estimate import main as estimate_main
 from training.fixtures import ROOT, launch, run
 
 GIB = 2**30
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+def test_memory_is_estimated_within_a_fifth(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A real run of the nano model, all of it trained, against the estimate."""
+    base, out = tmp_path / "base", tmp_path / "model"
+    script = str(ROOT / "model_card" / "assemble.py")
+    done = run([sys.executable, script, "--size", "nano", "--out", str(base)], tmp_path)
+    if "ModuleNotFoundError" in done.stderr:
+        pytest.skip("the demo's packages are not installed: demo/requirements.txt")
+    more = ("--use_peft", "false", "--max_steps", "2", "--gradient_accumulation_steps", "1")
+    paths = ("--dataset", str(release), "--model_name_or_path", str(base))
+    done = launch(tmp_path, *paths, "--output_dir", str(out), *more, recipe="demo")
+    assert done.returncode == 0, done.stderr
+    measured = json.loads((out / "train_summary.json").read_text())["peak_memory_bytes"]
+    recipe = str(ROOT / "trainer" / "recipes" / "demo.yaml")
+    words = ["--config", recipe, *paths, *more, "--device", "CPU", "--json"]
+    assert estimate_main(words) == 0
+    found = json.loads(capsys.readouterr().out)
+    print(json.dumps(found["memory_per_rank"]), measured / GIB)
+    assert found["memory_per_rank"]["total"] * GIB == pytest.approx(measured, rel=0.2)
 
 
 @pytest.mark.slow

@@ -87,6 +87,7 @@ def deepspeed_config(path: Path, stage: int) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3000)
 @pytest.mark.parametrize("stage", [2, 3])
 @pytest.mark.parametrize("adapters", [False, True], ids=["whole", "lora"])
 def test_deepspeed_trains_saves_and_resumes_the_same(
@@ -96,10 +97,12 @@ def test_deepspeed_trains_saves_and_resumes_the_same(
     more = ("--lora_dropout", "0.0") if adapters else WHOLE
     assert run(*line(mixed, still, tmp_path / "one", *more, *batches(1, 1))) == 0
     config = deepspeed_config(tmp_path / "ds.json", stage)
-    engine = ("--deepspeed", config, "--ddp_backend", "gloo", *batches(2, 1))
+    engine = ("--ddp_backend", "gloo", *batches(2, 1))
     saving = ("--save_strategy", "steps", "--save_steps", "2")
     words = line(mixed, still, tmp_path / "two", *more, *engine, *saving)
-    env = {"ACCELERATE_USE_DEEPSPEED": "true", "DS_ACCELERATOR": "cpu"}
+    # what `accelerate launch` sets for the recipe
+    env = {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_CONFIG_FILE": config}
+    env["DS_ACCELERATOR"] = "cpu"
     assert together(*words, env=env) == [0, 0]
     assert summary(tmp_path / "two")["world_size"] == 2
     assert_same(tmp_path / "one", tmp_path / "two", 1e-5 if adapters else SAME)

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from trainer.loop.resume import torn
-from training.fixtures import ROOT, sft, summary, write_release
+from training.fixtures import ROOT, sft, summary, weights, write_release
 from training.forked import run as forked
 
 STEPS = 7  # of epochs of 4: past the first one
@@ -203,6 +205,25 @@ def test_a_full_disk_fails_loudly_and_leaves_the_checkpoint_before(
         assert summary(out)["launches"] == 2
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_the_best_checkpoint_is_kept_and_ends_the_run(
+    shards: Path, base: Path, tmp_path: Path
+) -> None:
+    """At this learning rate the first steps are the best ones: later checkpoints are worse."""
+    out = tmp_path / "o"
+    words = ("--eval_strategy", "steps", "--eval_steps", "1", "--learning_rate", "0.3")
+    words = (*words, "--load_best_model_at_end", "true", "--save_total_limit", "2")
+    words = (*words, "--eval_answers", "0", "--max_steps", "4", "--lr_scheduler_type", "constant")
+    assert sft(*head(shards, base, out, *words)) == 0
+    found = summary(out)
+    curve = {e["step"]: e["eval_comment_perplexity"] for e in found["evaluations"]}
+    assert found["best_step"] == min(curve, key=curve.__getitem__) < 4
+    state = json.loads((out / "checkpoint-4" / "trainer_state.json").read_text())
+    assert state["best_model_checkpoint"] == str(out / f"checkpoint-{found['best_step']}")
+    best = load_file(out / f"checkpoint-{found['best_step']}" / "bare_parameters.safetensors")
+    (value,) = best.values()
+    assert torch.equal(value, weights(out)["model.vlm_att_query"])
 
 
 def test_the_oldest_checkpoints_go_and_the_newest_stays(

@@ -263,6 +263,18 @@ def test_the_trained_folder_is_a_whole_release(trained: Path) -> None:
     assert "| queries |" in (trained / "run.md").read_text()
 
 
+def test_too_many_broken_pictures_stop_the_run(
+    release: Path, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    talk = [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "This."}]
+    items = [{"id": str(i), "image": "broken.jpg", "conversations": talk} for i in range(8)]
+    (tmp_path / "mix.json").write_text(json.dumps(items))
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    words = ("--mix_data", str(tmp_path / "mix.json"), "--mix_media", str(tmp_path))
+    assert sft(release, base, tmp_path / "o", *words, "--save_strategy", "steps") == 1
+    assert "of 8 items of the mix cannot be used ({'cannot be decoded'" in capsys.readouterr().err
+
+
 def test_a_mix_is_drawn_measured_and_counted(release: Path, base: Path, tmp_path: Path) -> None:
     """Text-only questions beside BLIFT: both sources move, losses by task are measured."""
     talk = [{"from": "human", "value": "Say yes."}, {"from": "gpt", "value": "Yes."}]
@@ -281,6 +293,23 @@ def test_a_mix_is_drawn_measured_and_counted(release: Path, base: Path, tmp_path
     measured = found["evaluations"][-1]
     losses = {f"eval_{task}_loss" for task in ("scenes", "likes", "comments", "mix")}
     assert {"eval_comment_perplexity", "eval_liked_unparsed", *losses} <= set(measured)
+
+
+@pytest.mark.slow
+def test_qlora_trains_on_a_cpu_and_merges_into_the_whole_base(
+    release: Path, base: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("bitsandbytes")
+    words = ("--load_in_4bit", "true", "--bnb_4bit_quant_type", "nf4", "--max_steps", "2")
+    assert sft(release, base, tmp_path / "o", *words) == 0
+    before, after = weights(base), weights(tmp_path / "o")
+    assert before.keys() == after.keys()
+    assert {w.dtype for w in after.values()} == {w.dtype for w in before.values()}
+    layer = "model.language_model.layers.0.self_attn.q_proj.weight"
+    assert not torch.equal(before[layer], after[layer])
+    # the adapters' change alone: no trace of the four bits is left in the weights
+    assert (before[layer] - after[layer]).abs().max() < 0.05
+    assert summary(tmp_path / "o")["parameters"] > sum(w.numel() for w in before.values())
 
 
 def test_bare_debug_is_ours_and_the_librarys_keeps_its_value() -> None:

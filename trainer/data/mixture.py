@@ -94,7 +94,7 @@ class Mixture:
     micro: int = 1  # samples of a micro-batch, which come from one lane
     _drawn: list[int] = field(default_factory=lambda: [0])  # BLIFT draws before each epoch
     _passes: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
-    _block: tuple[int, list[Draw]] | None = None
+    _block: tuple[int, np.ndarray] | None = None
 
     @property
     def epoch_steps(self) -> int:
@@ -111,11 +111,11 @@ class Mixture:
         draws = np.random.default_rng(fingerprint(self.seed, "source", epoch)).random(size)
         return (draws >= self.share).astype(np.int8)
 
-    def epoch(self, epoch: int) -> list[Draw]:
-        """Return every draw of an epoch, in the order of its micro-batches."""
+    def draws(self, epoch: int, start: int, stop: int) -> list[Draw]:
+        """Return some draws of an epoch, in the order of its micro-batches."""
         if self._block is None or self._block[0] != epoch:
-            self._block = (epoch, self._draws(epoch))
-        return self._block[1]
+            self._block = (epoch, self._drawn_epoch(epoch))
+        return [Draw(*row) for row in self._block[1][start:stop].tolist()]
 
     def drawn_before(self, epoch: int) -> tuple[int, int]:
         """Return how many draws of each source came before an epoch."""
@@ -125,74 +125,70 @@ class Mixture:
         behavior = self._drawn[epoch]
         return behavior, epoch * self.epoch_steps * self.step - behavior
 
-    def _draws(self, epoch: int) -> list[Draw]:
-        origin = self.origin(epoch)
-        before = self.drawn_before(epoch)
-        ranks = np.where(
-            origin == BEHAVIOR,
-            before[BEHAVIOR] + np.cumsum(origin == BEHAVIOR) - 1,
-            before[MIX] + np.cumsum(origin == MIX) - 1,
-        )
-        draws = [
-            self._draw(source, rank)
-            for source, rank in zip(origin.tolist(), ranks.tolist(), strict=True)
-        ]
+    def _drawn_epoch(self, epoch: int) -> np.ndarray:
+        """Return [draws, 4]: source, place, turn, lane of every draw of an epoch."""
+        origin, before = self.origin(epoch), self.drawn_before(epoch)
+        table = np.full((len(origin), 4), -1, np.int64)
+        table[:, 0] = origin
+        for source in range(len(self.sources)):
+            mine = np.flatnonzero(origin == source)
+            if source == BEHAVIOR and self.lanes:
+                self._fill_lanes(table, mine, epoch)
+            elif len(mine):
+                table[mine, 1:3] = self._placed(source, before[source] + np.arange(len(mine)))
         if self.strategy == "group_by_length" and not self.lanes:
-            draws = self._grouped(draws, epoch)
-        return self._laned(draws, epoch) if self.lanes else draws
+            return table[self._grouped(table, epoch)]
+        return table
 
-    def _draw(self, source: int, rank: int) -> Draw:
-        if source == BEHAVIOR and self.lanes:
-            return Draw(source, -1, -1)
-        turn, place = divmod(rank, self.sources[source].count)
-        key = (source, turn)
-        if key not in self._passes:
-            self._passes = {
-                k: v for k, v in self._passes.items() if k[1] >= turn - 1 or k[0] != source
-            }
-            self._passes[key] = self.sources[source].order(
-                self.seed, SOURCES[source], turn, self.strategy != "sequential"
-            )
-        return Draw(source, int(self._passes[key][place]), turn)
+    def _placed(self, source: int, ranks: np.ndarray) -> np.ndarray:
+        """Return [ranks, 2]: the row and the pass of a source's draws by their rank."""
+        turns, inside = np.divmod(ranks, self.sources[source].count)
+        found = np.empty((len(ranks), 2), np.int64)
+        for turn in np.unique(turns).tolist():
+            key = (source, turn)
+            if key not in self._passes:
+                shuffled = self.strategy != "sequential"
+                order = self.sources[source].order(self.seed, SOURCES[source], turn, shuffled)
+                old = [k for k in self._passes if k[0] == source and k[1] < turn - 1]
+                for pair in old:
+                    del self._passes[pair]
+                self._passes[key] = order
+            here = turns == turn
+            found[here, 0] = self._passes[key][inside[here]]
+        found[:, 1] = turns
+        return found
 
-    def _grouped(self, draws: list[Draw], epoch: int) -> list[Draw]:
-        """Put text-only and visual draws into steps of their own, as LLaVA does.
+    def _grouped(self, table: np.ndarray, epoch: int) -> np.ndarray:
+        """Return the order that puts text-only and visual draws into steps of their own (LLaVA's).
 
         Inside a step the longest come first, so that processes get rows of like length; what is
         left of both kinds makes the last, mixed steps. The steps' order is drawn again.
         """
-        kinds: dict[bool, list[Draw]] = {True: [], False: []}
-        for draw in draws:
-            visual = self.sources[draw.source].visual
-            kinds[bool(visual is None or visual[draw.place])].append(draw)
-        whole = {kind: len(found) - len(found) % self.step for kind, found in kinds.items()}
-        rest = [draw for kind, found in kinds.items() for draw in found[whole[kind] :]]
-        pool = [draw for kind, found in kinds.items() for draw in found[: whole[kind]]] + rest
-        steps = [pool[at : at + self.step] for at in range(0, len(pool), self.step)]
-        for step in steps:
-            step.sort(key=self._length, reverse=True)
-        order = np.random.default_rng(fingerprint(self.seed, "steps", epoch)).permutation(
-            len(steps)
-        )
-        return [draw for place in order for draw in steps[place]]
+        visual, lengths = np.ones(len(table), bool), np.zeros(len(table), np.int64)
+        for place, source in enumerate(self.sources):
+            mine = table[:, 0] == place
+            if source.visual is not None:
+                visual[mine] = source.visual[table[mine, 1]]
+            if source.lengths is not None:
+                lengths[mine] = source.lengths[table[mine, 1]]
+        kinds = [np.flatnonzero(visual), np.flatnonzero(~visual)]
+        whole = [len(kind) - len(kind) % self.step for kind in kinds]
+        parts = [kind[:end] for kind, end in zip(kinds, whole, strict=True)]
+        parts += [kind[end:] for kind, end in zip(kinds, whole, strict=True)]
+        steps = np.concatenate(parts).reshape(-1, self.step)
+        longest = np.argsort(-lengths[steps], axis=1, kind="stable")
+        steps = np.take_along_axis(steps, longest, axis=1)
+        drawn = np.random.default_rng(fingerprint(self.seed, "steps", epoch))
+        return steps[drawn.permutation(len(steps))].reshape(-1)
 
-    def _length(self, draw: Draw) -> int:
-        lengths = self.sources[draw.source].lengths
-        return 0 if lengths is None else int(lengths[draw.place])
-
-    def _laned(self, draws: list[Draw], epoch: int) -> list[Draw]:
+    def _fill_lanes(self, table: np.ndarray, mine: np.ndarray, epoch: int) -> None:
         """Give streamed draws their lane and rank there: micro-batch m reads lane m mod L."""
         per_epoch = self.epoch_steps * self.step // self.micro
-        first = epoch * per_epoch
-        ranks = [int(count) for count in self._lane_counts(epoch)]
-        found = []
-        for place, draw in enumerate(draws):
-            if draw.source == BEHAVIOR:
-                lane = (first + place // self.micro) % self.lanes
-                draw = Draw(BEHAVIOR, ranks[lane], -1, lane)
-                ranks[lane] += 1
-            found.append(draw)
-        return found
+        lanes = (epoch * per_epoch + mine // self.micro) % self.lanes
+        for lane, before in enumerate(self._lane_counts(epoch).tolist()):
+            served = mine[lanes == lane]
+            table[served, 1] = before + np.arange(len(served))
+        table[mine, 3] = lanes
 
     def _lane_counts(self, epoch: int) -> np.ndarray:
         """Return how many streamed draws each lane served before an epoch."""
@@ -221,6 +217,5 @@ class MicroBatches:
         at = self.first_step * self.mixture.step // self.micro + self.process
         while True:
             epoch, place = divmod(at, per_epoch)
-            draws = self.mixture.epoch(epoch)
-            yield draws[place * self.micro : (place + 1) * self.micro]
+            yield self.mixture.draws(epoch, place * self.micro, (place + 1) * self.micro)
             at += self.processes

@@ -144,6 +144,15 @@ def load_run_mix(run: Run) -> tuple[Mix | None, Mix | None]:
     return replace(mix, rows=[mix.rows[place] for place in kept]), out if held else None
 
 
+def check_measured(run: Run, posts: BehaviorRows | None, mix: Mix | None) -> None:
+    """Raise DatasetProblem when the recipe evaluates and there is nothing to measure."""
+    if run.training.eval_strategy != "no" and posts is None and mix is None:
+        raise DatasetProblem(
+            f"eval_strategy is {run.training.eval_strategy}, and nothing is held out: give "
+            "--dataset with a split to measure on, or mix_eval_samples of the mix"
+        )
+
+
 def heldout_rows(run: Run) -> BehaviorRows | None:
     """Return the posts of the evaluation split; None when the recipe measures none.
 

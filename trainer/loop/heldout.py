@@ -15,8 +15,10 @@ from tqdm import tqdm
 
 from trainer.data.collator import Collator
 from trainer.data.compose import conversation
-from trainer.evaluation.behavior import GREEDY, parse_percent
+from trainer.evaluation.protocols.parse import parse_percent
 
+# said in full: a model folder's own generation settings must not move a measured number
+GREEDY = {"do_sample": False, "num_beams": 1, "repetition_penalty": 1.0, "max_new_tokens": 24}
 TASKS = ("scenes", "likes", "comments")
 # winsorised R2: answers are pulled in to these percentiles of the true values before scoring, so
 # that one absurd answer does not decide (the paper's -5.1 can be one)

@@ -11,6 +11,8 @@ import yaml
 from trl import SFTConfig
 
 from trainer.arguments import Run
+from trainer.data.collator import OVER_BUDGET
+from trainer.freezing import trainable
 
 OURS = "our collator and batches take their place"
 EVALUATION = "the held-out posts are measured by generation and token, not by the library's loop"
@@ -105,6 +107,7 @@ def settle(run: Run, given: Iterable[str]) -> None:
     training = run.training
     if "report_to" not in given and find_spec("trackio"):
         training.report_to = ["trackio"]
+        os.environ.setdefault("TRACKIO_DIR", str(Path(training.output_dir or ".") / "trackio"))
     training.remove_unused_columns = False
     training.max_length = None
     training.dataset_kwargs = {"skip_prepare_dataset": True}
@@ -159,9 +162,17 @@ def refuse_contradictions(run: Run, given: set[str]) -> None:
     if training.train_sampling_strategy == "group_by_length" and run.script.dataset_streaming:
         raise OptionProblem("a stream's lengths are not known: group_by_length needs a map-style "
                             "dataset, or set train_sampling_strategy to random")  # fmt: skip
+    if training.load_best_model_at_end and training.save_total_limit == 1:
+        raise OptionProblem(
+            "save_total_limit 1 with load_best_model_at_end: the library would delete the newest "
+            "checkpoint, from which the same line goes on: set save_total_limit to 2"
+        )
     mixed = sorted(given & {"mix_media", "p_behavior", "mix_eval_samples", "max_missing_media"})
     if mixed and not run.blift.mix_data:
         raise OptionProblem(f"{', '.join(mixed)} speak of a mix: give mix_data, its JSON files")
+    trainable(run.blift.freeze)
+    if run.blift.over_budget not in OVER_BUDGET:
+        raise OptionProblem(f"over_budget {run.blift.over_budget!r}: expected one of {OVER_BUDGET}")
     refuse_launch(training)
 
 

@@ -43,13 +43,13 @@ class Trainer(SFTTrainer):
     heldout: HeldOut | None = None
     identity: dict[str, Any]
     control: Any
-    most_broken = 1.0
+    most_broken: float
     staging: Path | None = None
     _batches: Iterator[dict[str, Any]] | None = None
 
-    def give(self, data: RunData, identity: dict[str, Any]) -> None:
-        """Set what this run trains on, and what makes it this run."""
-        self.data, self.identity = data, identity
+    def give(self, data: RunData, identity: dict[str, Any], most_broken: float) -> None:
+        """Set what this run trains on, what makes it this run, how much of a mix may be broken."""
+        self.data, self.identity, self.most_broken = data, identity, most_broken
         self.counts = Counts()
         self.speed = Speed({row["part"]: row for row in parameter_table(self.model)})
 
@@ -58,8 +58,9 @@ class Trainer(SFTTrainer):
         if checkpoint is not None:
             self.counts.earlier = facts_of(checkpoint).get("counts", {})
         if self.is_world_process_zero():
-            for left in Path(self.args.output_dir).glob(".[srf]*ing*"):
-                shutil.rmtree(left, ignore_errors=True)
+            for name in (".saving", ".removing-*", ".finishing", ".merged"):
+                for left in Path(self.args.output_dir).glob(name):
+                    shutil.rmtree(left, ignore_errors=True)
         self.accelerator.wait_for_everyone()
 
     def run(self, checkpoint: Path | None) -> None:
@@ -203,15 +204,17 @@ class Trainer(SFTTrainer):
 
     def _write_aside(self, aside: Path, model: Any, trial: Any) -> None:
         self.staging = aside
-        best = self.state.best_global_step
         try:
-            if best:  # by its final name, which the library would look for aside
-                self.state.best_model_checkpoint = str(
-                    Path(self.args.output_dir) / f"{PREFIX}{best}"
-                )
             super()._save_checkpoint(model, trial)
         finally:
             self.staging = None
+        best = self.state.best_global_step
+        if best:  # by its final name: the library found it aside, or not at all
+            named = Path(self.args.output_dir) / f"{PREFIX}{best}"
+            self.state.best_model_checkpoint = str(named)
+            if self.args.should_save:
+                here = aside / f"{PREFIX}{self.state.global_step}" / STATE
+                self.state.save_to_json(str(here))
         self.accelerator.wait_for_everyone()
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
