@@ -9,6 +9,7 @@ from typing import Any
 
 BLOCK = 1 << 20
 MODE = 0o644
+CACHES = {"__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 
 
 def relative_files(folder: Path) -> list[str]:
@@ -17,9 +18,9 @@ def relative_files(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
-def without_bytecode(paths: list[str]) -> list[str]:
-    """The paths without Python's caches, which a source folder grows by being used."""
-    return [path for path in paths if "__pycache__" not in path.split("/")]
+def without_caches(paths: list[str]) -> list[str]:
+    """The paths without tools' caches, which a source folder grows by being worked on."""
+    return [path for path in paths if not CACHES & set(path.split("/"))]
 
 
 def sha256_of(path: Path) -> str:

@@ -26,6 +26,8 @@ class ModelFacts:
     training: Mapping[str, Any]
     results: Sequence[Mapping[str, Any]]
     before: Sequence[Mapping[str, Any]]
+    clean: Sequence[Mapping[str, Any]]
+    paper: Mapping[str, float]
     repository: str
     dataset: str
     dataset_revision: str  # the published commit, else the Merkle root of the build
@@ -143,7 +145,8 @@ def reproduce(facts: ModelFacts) -> str:
     training, settings = facts.training, facts.training.get("settings") or {}
     words = ["accelerate", "launch", "trainer/sft.py"]
     if recipe := training.get("recipe") or settings.get("recipe"):
-        words += ["--config", str(recipe)]
+        name = recipe.get("path") if isinstance(recipe, dict) else recipe
+        words += ["--config", f"trainer/recipes/{Path(str(name)).name}"]
     words += ["--dataset", facts.dataset, "--dataset_revision", facts.dataset_revision]
     words += ["--model_name_or_path", str(training.get("base_model") or "")]
     for name in ("learning_rate", "max_steps", "num_train_epochs", "per_device_train_batch_size",
@@ -154,8 +157,10 @@ def reproduce(facts: ModelFacts) -> str:
 
 
 def _row(row: Mapping[str, Any], facts: ModelFacts) -> dict[str, str | int]:
-    key = (row["task"], row["metric"])
-    before = next((b for b in facts.before if (b["task"], b["metric"]) == key), None)
+    before = _same(row, facts.before)
+    clean = _same(row, facts.clean)
+    name = row.get("cell") or f"{row['task']} {row['metric']}"
+    paper = row.get("paper", facts.paper.get(name))
     return {
         "task": f"{row['task']} v{row['version']}",
         "metric": row["metric"],
@@ -164,9 +169,9 @@ def _row(row: Mapping[str, Any], facts: ModelFacts) -> dict[str, str | int]:
         "before": number(before["value"]) if before else NOT_MEASURED,
         "value": number(row["value"]),
         "interval": _interval(row.get("interval")),
-        "clean": number(clean_value(row)),
+        "clean": number(clean["value"]) if clean else NOT_MEASURED,
         "chance": "-" if row.get("chance") is None else number(row["chance"]),
-        "paper": "-" if row.get("paper") is None else number(row["paper"]),
+        "paper": "-" if paper is None else number(paper),
         "run": str(row["run_id"])[:RUN_SHOWN],
     }
 
@@ -175,11 +180,10 @@ def _interval(interval: Sequence[float] | None) -> str:
     return "-" if not interval else f"{number(interval[0])} to {number(interval[1])}"
 
 
-def clean_value(row: Mapping[str, Any]) -> float | None:
-    """The value on test items that do not overlap the training data, where it was measured."""
-    clean = row.get("clean", row.get("clean_value"))
-    value = clean.get("value") if isinstance(clean, dict) else clean
-    return value if isinstance(value, int | float) else None
+def _same(row: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The row of another run that measured the same thing."""
+    names = ("task", "metric", "cell")
+    return next((o for o in others if all(o.get(n) == row.get(n) for n in names)), None)
 
 
 def results_of(path: Path | None) -> list[dict[str, Any]]:

@@ -7,9 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from release.cards.front_matter import split_card
 from release.errors import ReleaseError
 from release.hub.connect import open_hub
-from release.publishing.publish import Published, PublishOptions, publish
+from release.hub.remote import RemoteHub
+from release.manifest import CARD
+from release.publishing.collection import link_together
+from release.publishing.plan import PublishOptions
+from release.publishing.publish import Published, publish
 from release.staging.folder import ROOT
 
 CHECKS = ("full", "quick", "none")
@@ -30,6 +35,7 @@ def add_publish(command: argparse.ArgumentParser) -> None:
         help="what is verified before it becomes public: every byte and a loaded copy (full), "
         "the tree (quick), or nothing beyond the comparison that always happens (none)",
     )
+    add("--collection", metavar="TITLE", help="a Space: link it with its model and data there")
     command.set_defaults(run=run_publish)
 
 
@@ -42,7 +48,19 @@ def run_publish(arguments: argparse.Namespace) -> dict[str, Any]:
         verify_apart(arguments.kind, arguments.repo, commit, arguments.folder, arguments.verify)
 
     done = publish(hub, arguments.folder, arguments.kind, options, verify)
-    return {**done.__dict__, "text": _told(done, arguments.dry_run)}
+    answer = {**done.__dict__, "text": _told(done, arguments.dry_run)}
+    if arguments.collection and done.done and isinstance(hub, RemoteHub):
+        answer["collection"] = _collect(hub, arguments)
+        answer["text"] += f"\n  {answer['collection']}"
+    return answer
+
+
+def _collect(hub: RemoteHub, given: argparse.Namespace) -> str:
+    """The collection of a repository with the models and data its card names."""
+    block, _ = split_card((given.folder / CARD).read_text("utf-8"))
+    items = [(kind, name) for kind in ("dataset", "model") for name in block.get(f"{kind}s") or []]
+    owner = given.repo.partition("/")[0]
+    return link_together(hub.api, owner, given.collection, [*items, (given.kind, given.repo)])
 
 
 def verify_apart(kind: str, repository: str, commit: str, folder: Path, how: str) -> None:

@@ -35,6 +35,8 @@ def add_stage(command: argparse.ArgumentParser, kind: str) -> None:
         add("--dataset-revision", help="commit hash of the published data it was trained on")
         add("--results", type=Path, help="results.json measured on exactly this folder")
         add("--before", type=Path, help="results.json of the base model")
+        add("--clean", type=Path, help="results.json on test items without overlap")
+        add("--paper", type=Path, help='JSON: {cell or "task metric": the value the paper prints}')
         add("--requirements", type=Path, help="what its code imports (default: model_card's)")
         add(
             "--privacy", type=Path, help="privacy report made with this model (card privacy --json)"
@@ -75,9 +77,19 @@ def dataset_options(given: argparse.Namespace) -> DatasetOptions:
 def model_options(given: argparse.Namespace) -> ModelOptions:
     """Options of a model from parsed words."""
     return ModelOptions(
-        given.repo, given.dataset, given.dataset_revision, given.version, given.results,
-        given.before, given.requirements, given.license, given.notice, given.privacy,
-    )  # fmt: skip
+        repository=given.repo,
+        dataset=given.dataset,
+        dataset_revision=given.dataset_revision,
+        version=given.version,
+        results=given.results,
+        before=given.before,
+        clean=given.clean,
+        paper=given.paper,
+        requirements=given.requirements,
+        license=given.license,
+        notice=given.notice,
+        regurgitation=given.privacy,
+    )
 
 
 def planted(path: Path | None) -> list[str]:

@@ -9,9 +9,10 @@ from release.errors import CouldNotLook, ReleaseError
 from release.hub.connect import open_hub
 from release.hub.folder_hub import FolderHub
 from release.hub.remote import RemoteHub
-from release.manifest import NAME, parse_manifest, read_manifest
+from release.hub.waiting import reach
+from release.manifest import NAME, Manifest, parse_manifest, read_manifest
 from release.publishing.commit import patiently
-from release.publishing.publish import say
+from release.publishing.plan import say
 from release.verifying.folder import verify_folder
 from release.verifying.loaders import check_loading
 from release.verifying.report import Finding, Report
@@ -59,24 +60,42 @@ def _repository(given: argparse.Namespace) -> Report:
     try:
         hub = open_hub(given.target, given.kind)
         if isinstance(hub, RemoteHub):
-            from release.hub.remote import reach
-
             reach(hub.endpoint)
     except ReleaseError as error:
         raise CouldNotLook(str(error)) from error
     report = verify_repository(hub, given.revision, given.quick, given.against)
-    if given.kind == "dataset":
+    readable = all(finding.path != NAME for finding in report.findings)
+    if given.kind == "dataset" and readable:
         _gating(hub, report)
+    elif given.kind == "space" and readable:
+        _pin(hub, report)
     if report.ok and not given.quick and not given.no_load:
         _load(hub, given, report)
     return report
 
 
+def _pin(hub: Any, report: Report) -> None:
+    """The model revision that a Space names is there."""
+    manifest = _manifest(hub, report)
+    told = manifest.facts.get("release") or {}
+    model, revision = str(told.get("model")), str(told.get("revision"))
+    try:
+        found = open_hub(model, "model").resolve(revision)
+        report.notes.append(f"shows {model} at {found}, which is there")
+    except (LookupError, ReleaseError) as error:
+        remedy = "publish the model, then stage the Space with its hash"
+        report.add(Finding("app.py", f"its model is not there: {error}", remedy))
+
+
+def _manifest(hub: Any, report: Report) -> Manifest:
+    """The manifest at the verified revision."""
+    sha = str(report.revision)
+    return parse_manifest(patiently(lambda: hub.read(NAME, sha), "reading the manifest", say), NAME)
+
+
 def _load(hub: Any, given: argparse.Namespace, report: Report) -> None:
     sha = str(report.revision)
-    manifest = parse_manifest(
-        patiently(lambda: hub.read(NAME, sha), "reading the manifest", say), NAME
-    )
+    manifest = _manifest(hub, report)
     if isinstance(hub, FolderHub):
         check_loading(given.kind, str(hub.snapshot(sha)), None, manifest, None, report)
         return
@@ -93,10 +112,7 @@ def _gating(hub: Any, report: Report) -> None:
     """Tier `full` is gated by a setting; a public repository without it is open to everybody."""
     if not isinstance(hub, RemoteHub):
         return
-    sha = str(report.revision)
-    manifest = parse_manifest(
-        patiently(lambda: hub.read(NAME, sha), "reading the manifest", say), NAME
-    )
+    manifest = _manifest(hub, report)
     tier = (manifest.facts.get("release") or {}).get("tier")
     info = patiently(
         lambda: hub.api.repo_info(hub.repository, repo_type="dataset"), "settings", say

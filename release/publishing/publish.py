@@ -12,29 +12,22 @@ from pathlib import Path
 from tqdm import tqdm
 
 from release.errors import OthersOnTop, ReleaseError
-from release.gates.gate import check_folder
-from release.gates.names import OPERATIONS
-from release.hub.repository import Addition, Hub, Tree
-from release.manifest import NAME, Manifest, parse_manifest, read_manifest, release_id
+from release.hub.repository import Addition, Hub
+from release.manifest import NAME, Manifest, parse_manifest
 from release.publishing.commit import Landed, Order, commit_once, find_ours, patiently
-from release.publishing.journal import Journal
 from release.publishing.notes import changelog_entry, difference
+from release.publishing.plan import (
+    Plan,
+    PublishOptions,
+    additions_of,
+    deletions_of,
+    prepare,
+    say,
+)
 from release.publishing.pull_request import commit_in_pull_request
-from release.publishing.wanted import KEPT, WantedFile, check_unchanged, compare, wanted_tree
+from release.publishing.wanted import check_unchanged, compare
 
-ADVISED = 100  # operations of one commit, as the Hub advises
 PIECE_FILES, PIECE_BYTES = 64, 512 << 20
-
-
-@dataclass(frozen=True)
-class PublishOptions:
-    """What the command line says."""
-
-    private: bool = False
-    dry_run: bool = False
-    staged: bool = False  # many files: through a pull request
-    tag: bool = True
-    canaries: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -50,31 +43,6 @@ class Published:
     bytes_added: int
     notes: tuple[str, ...]
     done: bool
-
-
-@dataclass
-class Plan:
-    """A release and the repository as it was found."""
-
-    hub: Hub
-    folder: Path
-    kind: str
-    manifest: Manifest
-    release: str
-    wanted: dict[str, WantedFile]
-    head: str | None
-    tree: Tree
-    journal: Journal
-    notes: list[str]
-
-    @property
-    def tag(self) -> str:
-        return f"v{self.manifest.version}"
-
-
-def say(text: str) -> None:
-    """A line of progress on stderr, beside a progress bar."""
-    tqdm.write(text, file=sys.stderr)
 
 
 def publish(
@@ -111,61 +79,6 @@ def publish(
     return _result(plan, commit, done=True)
 
 
-def prepare(hub: Hub, folder: Path, kind: str, options: PublishOptions) -> Plan:
-    """Preflight (nothing is changed), gates on the exact bytes, every file hashed once."""
-    manifest = read_manifest(folder)
-    if manifest.facts.get("kind") != kind:
-        raise ReleaseError(
-            f"{folder} was staged as {manifest.facts.get('kind')!r}, not as {kind}; stage it first "
-            f"(python -m release {kind} stage)"
-        )
-    if not manifest.version:
-        raise ReleaseError(f"{folder / NAME} names no version; stage again with --version")
-    patiently(hub.check, "asking who we are", say)
-    head = patiently(hub.head, "reading the repository", say)
-    tree = patiently(lambda: hub.tree(head), "reading the tree", say) if head else {}
-    check_folder(folder, kind, options.canaries)
-    plan = Plan(hub, folder, kind, manifest, release_id(folder), wanted_tree(folder), head, tree,
-                Journal(folder), [])  # fmt: skip
-    _check_tag(plan)
-    count = len(_additions(plan)) + len(_deletions(plan))
-    if count > OPERATIONS and not options.staged:
-        raise ReleaseError(
-            f"{count} operations in one commit; the Hub gives up on far fewer. Make larger shards "
-            "(shards.max_mb), "
-            "or publish with --staged, which goes through a pull request"
-        )
-    if count > ADVISED:
-        plan.notes.append(f"{count} operations in one change; the Hub advises at most {ADVISED}")
-    return plan
-
-
-def _check_tag(plan: Plan) -> None:
-    """A tag never moves: another release under this version is an error before anything is sent."""
-    if plan.head is None:
-        return
-    there = patiently(plan.hub.refs, "reading tags", say).tags.get(plan.tag)
-    if there is None:
-        return
-    different = compare(plan.wanted, patiently(lambda: plan.hub.tree(there), "reading a tag", say))
-    if different:
-        raise ReleaseError(
-            f"{plan.tag} exists on {there} and holds another release ({different}); stage with a "
-            "new --version"
-        )
-
-
-def _additions(plan: Plan) -> list[Addition]:
-    """Files that the head lacks or holds otherwise."""
-    found = compare(plan.wanted, plan.tree)
-    return [Addition(p, plan.folder / p) for p in sorted((*found.missing, *found.changed))]
-
-
-def _deletions(plan: Plan) -> list[str]:
-    """Paths of the head that the release does not have: a stale shard would bring its rows back."""
-    return [path for path in compare(plan.wanted, plan.tree).extra if path != KEPT]
-
-
 def bring_up(plan: Plan, options: PublishOptions) -> str:
     """Upload and commit unless the release is there already; returns its commit."""
     hub, head = plan.hub, str(plan.head)
@@ -173,7 +86,7 @@ def bring_up(plan: Plan, options: PublishOptions) -> str:
         plan.notes.append("the repository held this release already; nothing was sent")
         return found
     _find_under_others(plan)
-    additions, deletions = _additions(plan), _deletions(plan)
+    additions, deletions = additions_of(plan), deletions_of(plan)
     order = Order(plan.release, plan.wanted, head, additions, deletions,
                   f"Release {plan.manifest.version}", _message(plan))  # fmt: skip
     plan.journal.note(hub.address, plan.release, parent=head, version=plan.manifest.version,
@@ -300,8 +213,8 @@ def _open_up(plan: Plan, options: PublishOptions) -> None:
 
 
 def _result(plan: Plan, commit: str | None, done: bool) -> Published:
-    additions = _additions(plan)
+    additions = additions_of(plan)
     return Published(
-        plan.hub.address, commit, plan.tag, plan.release, len(additions), len(_deletions(plan)),
+        plan.hub.address, commit, plan.tag, plan.release, len(additions), len(deletions_of(plan)),
         sum(plan.wanted[file.path].size for file in additions), tuple(plan.notes), done,
     )  # fmt: skip

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from release.errors import ReleaseError
-from release.files import relative_files, without_bytecode
+from release.files import CACHES, relative_files, without_caches
 from release.gates.gate import Refused, Subject, check_folder
-from release.gates.names import NEVER, links_and_names
+from release.gates.names import links_and_names
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = "1.0"
@@ -52,12 +52,12 @@ def stage_folder(
 def source_files(kind: str, source: Path, left: Sequence[str] = ()) -> list[str]:
     """Files of an artefact; links, hidden files and odd names are refused before any copy.
 
-    Folders named in `left` (and Python's caches) stay behind. Raises: ReleaseError without a
+    Folders named in `left`, and tools' caches, stay behind. Raises: ReleaseError without a
     folder, Refused for what copying would hide: a copy of a link is a file like any other.
     """
     if not source.is_dir():
         raise ReleaseError(f"{source} is no folder; give the artefact's folder with --from")
-    paths = [p for p in without_bytecode(relative_files(source)) if not p.startswith(tuple(left))]
+    paths = [p for p in without_caches(relative_files(source)) if not p.startswith(tuple(left))]
     subject = Subject(source, kind, tuple(paths))
     refusals = [r for r in links_and_names(subject) if not _harmless(r.cause, r.path)]
     if refusals:
@@ -67,8 +67,9 @@ def source_files(kind: str, source: Path, left: Sequence[str] = ()) -> list[str]
 
 def _harmless(cause: str, path: str) -> bool:
     """Causes that staging itself removes: modes of files, caches, empty folders."""
-    cached = "__pycache__" in path.split("/") and "__pycache__" in NEVER
-    return cached or cause.startswith(("executable", "an empty folder"))
+    return bool(CACHES & set(path.split("/"))) or cause.startswith(
+        ("executable", "an empty folder")
+    )
 
 
 def licence_text(given: Path | None, default: Path) -> str:

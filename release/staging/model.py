@@ -35,6 +35,8 @@ class ModelOptions:
     version: str = VERSION
     results: Path | None = None
     before: Path | None = None
+    clean: Path | None = None  # results on test items that do not overlap the training data
+    paper: Path | None = None  # {cell, or "task metric": the paper's value}
     requirements: Path | None = None
     license: Path | None = None
     notice: str | None = None
@@ -60,7 +62,8 @@ def _fill(source: Path, paths: list[str], target: Path, options: ModelOptions) -
     if training:
         write_json(target / "training_manifest.json", training)
     if results:
-        write_json(target / "results.json", [without_paths(row) for row in [*results, *before]])
+        rows = [*results, *before, *results_of(options.clean)]
+        write_json(target / "results.json", [without_paths(row) for row in rows])
     given = options.requirements or ROOT / "model_card" / "requirements.txt"
     if "requirements.txt" not in paths and given.is_file():
         write_whole(target / "requirements.txt", pinned_requirements(given, "minimum").encode())
@@ -107,6 +110,8 @@ def card_text(
         training=training,
         results=results,
         before=before,
+        clean=results_of(options.clean),
+        paper=json.loads(options.paper.read_text("utf-8")) if options.paper else {},
         repository=options.repository,
         dataset=options.dataset,
         dataset_revision=options.dataset_revision or root,
@@ -120,7 +125,7 @@ def card_text(
 def read_training(source: Path) -> dict[str, Any]:
     """What training wrote about itself; both files where both are there."""
     found: dict[str, Any] = {}
-    for name in SUMMARIES[::-1]:
+    for name in SUMMARIES:  # the summary's plain values win over the manifest's groups of them
         path = source / name
         if path.is_file():
             found |= json.loads(path.read_text("utf-8"))
@@ -135,6 +140,7 @@ def checked_results(
     Raises: ReleaseError for a row of another model, or one without a run id.
     """
     rows, before = results_of(options.results), results_of(options.before)
+    rows += results_of(options.clean)
     own, base = folder_digest(source), training.get("base_revision")
     for row in [*rows, *before]:
         if not row.get("run_id"):
@@ -155,14 +161,17 @@ def checked_results(
                 "the base model "
                 f"was {base}; evaluate the base model"
             )
-    return rows
+    return results_of(options.results)
 
 
 def folder_digest(folder: Path) -> str:
     """What evaluation calls a model folder: a digest of its files without the training summary."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
-        if path.suffix in DIGESTED and path.name not in SUMMARIES[1:] and path.is_file():
+        inside = path.relative_to(folder).parts[0]
+        if inside.startswith(("checkpoint-", ".")) or path.name in SUMMARIES:
+            continue  # of the run that wrote the model, not the model
+        if path.suffix in DIGESTED and path.is_file():
             digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_of(path)}\n".encode())
     return f"sha256:{digest.hexdigest()}"
 

@@ -12,6 +12,7 @@ from release.manifest import CARD, list_folder, write_manifest
 from release.staging.folder import ROOT, VERSION, Staged, licence_text, source_files, stage_folder
 from release.staging.requirements import pinned_requirements
 
+READERS = ("os.environ.get", "os.getenv")
 NEEDED = (CARD, "requirements.txt", "app.py")
 
 
@@ -82,28 +83,35 @@ def _fill(source: Path, paths: list[str], target: Path, options: SpaceOptions) -
 def _pin(path: Path, pins: dict[str, str]) -> bool:
     """Fill our defaults into `os.environ.get(NAME, …)`; whether the revision was filled in here."""
     text = path.read_text("utf-8")
-    nodes = (n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call))
-    calls = [node for node in nodes if _reads(node) in pins]
+    tree = ast.parse(text)
+    readers = {*READERS, *_aliases(tree)}
+    nodes = [n for n in ast.walk(tree) if isinstance(n, ast.Call)]
+    calls = [n for n in nodes if ast.unparse(n.func) in readers and _first(n) in pins]
     lines = text.splitlines(keepends=True)
     for node in sorted(calls, key=lambda n: (n.lineno, n.col_offset), reverse=True):
         if node.lineno != node.end_lineno:
             raise ReleaseError(f"{path.name}:{node.lineno}: write os.environ.get(…) on one line")
-        name, line = str(_reads(node)), lines[node.lineno - 1].encode()
-        call = f'os.environ.get("{name}", "{pins[name]}")'.encode()
-        lines[node.lineno - 1] = (
-            line[: node.col_offset] + call + line[node.end_col_offset :]
-        ).decode()
+        name, line = str(_first(node)), lines[node.lineno - 1].encode()
+        call = f'{ast.unparse(node.func)}("{name}", "{pins[name]}")'.encode()
+        new = line[: node.col_offset] + call + line[node.end_col_offset :]
+        lines[node.lineno - 1] = new.decode()
     if calls:
         write_whole(path, "".join(lines).encode())
-    return any(_reads(node) == "MODEL_REVISION" for node in calls)
+    return any(_first(node) == "MODEL_REVISION" for node in calls)
 
 
-def _reads(node: ast.Call) -> str | None:
-    """The variable that `os.environ.get("NAME"…)` or `os.getenv("NAME"…)` reads."""
-    if not isinstance(node, ast.Call) or ast.unparse(node.func) not in (
-        "os.environ.get",
-        "os.getenv",
-    ):
-        return None
+def _aliases(tree: ast.Module) -> set[str]:
+    """Names that stand for a reader of the environment: `env = os.environ.get`."""
+    return {
+        target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and ast.unparse(node.value) in READERS
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _first(node: ast.Call) -> str | None:
+    """The text that is a call's first argument."""
     first = node.args[0] if node.args else None
     return first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None

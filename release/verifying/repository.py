@@ -10,17 +10,13 @@ from release.errors import CouldNotLook, ReleaseError
 from release.hub.repository import Hub, RemoteFile, Tree
 from release.manifest import NAME, Entry, Manifest, parse_manifest
 from release.publishing.commit import patiently
+from release.publishing.plan import say
 from release.verifying.files import file_problems
 from release.verifying.folder import check_against, check_licence
 from release.verifying.report import IN_REPOSITORY, ON_THE_WAY, Finding, Report
 
 RELEASE_AGAIN = "publish the release again"
 KEPT = ".gitattributes"
-
-
-def say(text: str) -> None:
-    """Progress on stderr."""
-    tqdm.write(text, file=sys.stderr)
 
 
 def verify_repository(hub: Hub, revision: str, quick: bool, against: Path | None) -> Report:

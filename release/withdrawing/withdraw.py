@@ -1,6 +1,5 @@
 """Withdraw: publish without the items, then close every place that still reaches the old bytes."""
 
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,13 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from release.errors import ReleaseError
 from release.hub.remote import RemoteHub
 from release.manifest import read_manifest
 from release.publishing.commit import patiently
-from release.publishing.publish import PublishOptions, publish
+from release.publishing.plan import PublishOptions, say
+from release.publishing.publish import publish
 from release.publishing.wanted import wanted_tree
 from release.withdrawing.edit import edit_release
 from release.withdrawing.items import read_list
@@ -36,11 +34,6 @@ class Withdrawn:
     closed: list[str] = field(default_factory=list)
     serving: list[Serving] = field(default_factory=list)
     pinned_by: list[str] = field(default_factory=list)
-
-
-def say(text: str) -> None:
-    """Progress on stderr."""
-    tqdm.write(text, file=sys.stderr)
 
 
 def read(act: Callable[[], Any], what: str) -> Any:
