@@ -22,7 +22,7 @@ from dataset_builder.settings import Settings
 from dataset_builder.work.whole_files import file_sha256, write_bytes
 
 CHUNK_FILES = 16
-RECORDS = 2  # what a record holds; another number and files are examined anew
+RECORDS = 3  # what a record holds; another number and files are examined anew
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 from builder.help.media_samples import jpeg, picture, write_video
+from dataset_builder.decode.bare import bare_jpeg
 from dataset_builder.decode.content_type import AVI, sniff
 from dataset_builder.decode.decoder import Decoder
-from dataset_builder.decode.pictures import strip_jpeg
-from dataset_builder.decode.videos import publishable_mp4
+from dataset_builder.decode.mp4 import write_mp4
 from dataset_builder.ledger.reasons import RejectedMedia
 from dataset_builder.media.folder import MediaFolder
 from dataset_builder.settings import load_settings
@@ -110,7 +110,7 @@ def test_every_picture_mode_becomes_jpeg(decoder, tmp_path, mode):
 
 def test_strip_refuses_odd_structure():
     with pytest.raises(ValueError, match="no JPEG segment"):
-        strip_jpeg(b"\xff\xd8\x00\x00\x00")
+        bare_jpeg(b"\xff\xd8\x00\x00\x00")
 
 
 def test_a_cut_picture_is_corrupt(decoder, tmp_path):
@@ -152,7 +152,7 @@ def test_scenes_of_a_video(decoder, tmp_path):
     found = decoder.scenes(path, tmp_path, facts, SETTINGS.scenes)
     assert found["scenes"] == [[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]]
     assert sorted(p.name for p in tmp_path.glob("k*.jpg")) == ["k00.jpg", "k01.jpg", "k02.jpg"]
-    assert not (tmp_path / "video.mp4").exists()
+    assert (tmp_path / "video.mp4").exists()
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "avi"])
@@ -181,7 +181,7 @@ def test_pictures_encoded_anew_give_the_same_bytes_each_time(tmp_path):
         container.mux(stream.encode(None))
     found = set()
     for at in range(4):
-        assert publishable_mp4(tmp_path / "pan.avi", AVI, tmp_path / f"{at}.mp4")
+        write_mp4(tmp_path / "pan.avi", AVI, tmp_path / f"{at}.mp4")
         found.add((tmp_path / f"{at}.mp4").read_bytes())
     assert len(found) == 1
 
