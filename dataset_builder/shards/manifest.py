@@ -127,6 +127,7 @@ def _check_shape(manifest: Mapping[str, Any]) -> None:
         for name, kind in kinds.items():
             if not isinstance(getattr(file, name), kind):
                 raise TypeError(f"{name} of file {file.path!r} is no {kind.__name__}")
+        f"{file.path}{file.sha256}".encode()  # a lone surrogate is no text
         inside = PurePosixPath(file.path)
         if inside.is_absolute() or ".." in inside.parts or "\0" in file.path:
             raise ValueError(f"file {file.path!r} lies outside the release")
