@@ -23,6 +23,14 @@ MEDIA_REASONS = (
 )  # fmt: skip
 
 
+# said wherever a file was looked for and not found
+NAMING = (
+    "Files of a media folder are named ID.EXT, where ID is the sample's id (reddit-7abc12), "
+    "Reddit's (7abc12) or YouTube's (dQw4w9WgXcQ), or as yt-dlp (Title [ID].mp4), gallery-dl "
+    "(ID Title.jpg) and RipMe (ID-Title.jpg) name them"
+)
+
+
 class RejectedMedia(Exception):
     """A media item that cannot be used; becomes a ledger row, never a log line only."""
 

@@ -16,7 +16,6 @@ from dataset_builder.decode.content_type import AVI, sniff
 from dataset_builder.decode.decoder import Decoder
 from dataset_builder.decode.mp4 import write_mp4
 from dataset_builder.ledger.reasons import RejectedMedia
-from dataset_builder.media.folder import MediaFolder
 from dataset_builder.settings import load_settings
 
 SETTINGS = load_settings("seed", [])
@@ -214,13 +213,3 @@ def test_a_full_disk_is_not_blamed_on_the_file(decoder, tmp_path):
     (full / "picture.jpg").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
         decoder.inspect(tmp_path / "a.jpg", full)
-
-
-def test_files_are_found_by_name_without_type(tmp_path):
-    (tmp_path / "sub").mkdir()
-    for name in ("abc.jpg", "abc.png", "sub/vid.mp4", ".hidden.jpg"):
-        (tmp_path / name).write_bytes(b"x")
-    folder = MediaFolder(tmp_path)
-    assert folder.find("nothing", "abc") == tmp_path / "abc.jpg"
-    assert folder.find(None, "vid") == tmp_path / "sub" / "vid.mp4"
-    assert folder.find("", "hidden") is None
