@@ -13,13 +13,14 @@ UNAVAILABLE = "unavailable"
 DURATION_UNKNOWN = "duration_unknown"
 DUPLICATE = "duplicate_media"
 FEW_COMMENTS = "few_comments"
+MANY_TITLES = "many_titles"
 NSFW = "nsfw_media"
 CHANGED = "changed_media"
 FORGOTTEN = "forgotten"
 # what the media stage may say of a post
 MEDIA_REASONS = (
-    CORRUPT, NOT_MEDIA, UNSUPPORTED, WRONG_KIND, TOO_LARGE, LIMIT, UNAVAILABLE, DUPLICATE, NSFW,
-    CHANGED,
+    CORRUPT, NOT_MEDIA, UNSUPPORTED, WRONG_KIND, TOO_LARGE, LIMIT, UNAVAILABLE, MANY_TITLES,
+    DUPLICATE, NSFW, CHANGED,
 )  # fmt: skip
 
 

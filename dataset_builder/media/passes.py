@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builder.errors import BuildError
+from dataset_builder.fetch.placeholders import seen_placeholder
 from dataset_builder.ledger.reasons import FORGOTTEN, NAMING, UNAVAILABLE
 from dataset_builder.ledger.tombstones import Tombstones
 from dataset_builder.media.examine import (
@@ -121,9 +122,19 @@ def _examine(
                     store.remove(record.sha256)
                     gone.add(record.sha256)
                     record = replace(record, reason=FORGOTTEN, value="", signatures=())
+                elif gone_from := _placeholder(record, settings):
+                    record = replace(record, reason=UNAVAILABLE, value=gone_from)
                 rows.add(_examined(path, record))
     if gone:
         clean_verdicts(folder / "verdicts", gone)
+
+
+def _placeholder(record: MediaRecord, settings: Settings) -> str | None:
+    """What a sound picture is that stands for one the host no longer has."""
+    if record.reason is not None or record.kind != "image":
+        return None
+    size = record.width, record.height, record.bytes
+    return seen_placeholder(*size, record.sha256, settings.media.placeholders)
 
 
 def _windows(judged: Verdicts, looked_up: Path) -> Iterator[dict[Path, float | None]]:
