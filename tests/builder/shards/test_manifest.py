@@ -44,7 +44,7 @@ def test_a_whole_release_verifies(release):
     manifest = json.loads((release / "manifest.json").read_bytes())
     assert manifest["root"] == found.root
     assert manifest["root"] in (release / "README.md").read_text()
-    assert {f["path"] for f in manifest["files"]} == {TAR, PARQUET, "README.md"}
+    assert {f["path"] for f in manifest["files"]} == {TAR, PARQUET, "README.md", "funnel.png"}
     assert all({"path", "bytes", "sha256", "samples"} == set(f) for f in manifest["files"])
 
 
@@ -177,12 +177,14 @@ def test_files_that_cannot_be_read_or_named_do_not_stop_the_check(release, monke
 def test_missing_foreign_and_card_changes_are_named(release):
     (release / PARQUET).unlink()
     (release / "blift.py").write_text("import os\n")
+    (release / "funnel.png").write_bytes(b"another picture")
     with (release / "README.md").open("a") as card:
         card.write("more\n")
     found = problems(release)
     assert found[PARQUET] == "missing"
     assert found["blift.py"] == "not in the manifest"
     assert "sha256" in found["README.md"]
+    assert "sha256" in found["funnel.png"]
 
 
 def test_a_forged_list_does_not_have_the_root(release):
