@@ -6,6 +6,7 @@ A value that would be taken for another one, or fail only after hours, is refuse
 import datetime
 import ipaddress
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +78,13 @@ ABOVE_0 = Allowed("a number above 0", lambda v: _number(v) and v > 0)
 FROM_0 = Allowed("a number, 0 or more", lambda v: _number(v) and v >= 0)
 FROM_1 = Allowed("a number, 1 or more", lambda v: _number(v) and v >= 1)
 COUNT, SOME = whole(0), whole(1)
+HASHES = Allowed(
+    "a list of SHA-256, 64 hex digits each",
+    lambda v: (
+        isinstance(v, list)
+        and all(isinstance(one, str) and re.fullmatch("[0-9a-f]{64}", one) for one in v)
+    ),
+)
 NETWORKS = Allowed("a list of networks, as in [10.0.0.0/8]", _networks)
 
 

@@ -138,6 +138,8 @@ class Media:
     cpu_per_second: Number
     memory_mb: Count
     max_nsfw: ShareOrNull
+    max_titles: CountOrNull
+    placeholders: Annotated[list[str], allowed.HASHES]
     duplicate_bits: Annotated[int | None, allowed.whole(0, 64).or_null()]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from dataset_builder.commands.command import add_command, add_settings, settings_of, show
 from dataset_builder.errors import UsageError
+from dataset_builder.ledger.reasons import NAMING
 
 
 def _add_inputs(command: Any) -> None:
@@ -27,7 +28,7 @@ def add_build(commands: Any) -> None:
     )
     command = add_command(commands, "build", text, example, _build)
     _add_inputs(command)
-    command.add_argument("--media", required=True, help="folder of media files, or none")
+    command.add_argument("--media", required=True, help=f"folder of media files, or none. {NAMING}")
     command.add_argument("--out", required=True, type=Path, help="build folder")
     command.add_argument("--dry-run", action="store_true", help="show the plan, write nothing")
 

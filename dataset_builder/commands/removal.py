@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builder.commands.command import add_command, add_workers, show
+from dataset_builder.ledger.reasons import NAMING
 
 
 def add_forget(commands: Any) -> None:
@@ -54,7 +55,8 @@ def add_hydrate(commands: Any) -> None:
     command = add_command(commands, "hydrate", text, example, _hydrate)
     command.add_argument("release", type=Path, help="release folder of tier ids")
     command.add_argument("--dumps", required=True, type=Path, help="build of one's own dumps")
-    command.add_argument("--media", required=True, type=Path, help="media folder or store")
+    text = f"store of blift fetch, or a folder. {NAMING}"
+    command.add_argument("--media", required=True, type=Path, help=text)
     command.add_argument("--out", required=True, type=Path, help="new build folder")
     add_workers(command)
 

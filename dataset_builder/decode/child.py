@@ -12,6 +12,7 @@ import json
 import os
 import resource
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from PIL import Image
 
 from dataset_builder.decode.content_type import HEAD_BYTES, ContentType, sniff, why_not
 from dataset_builder.decode.looks import Signature, signature
+from dataset_builder.decode.mp4 import write_mp4
 from dataset_builder.decode.orientation import Turn, upright
 from dataset_builder.decode.pictures import encode_jpeg, publishable_jpeg, read_picture, to_rgb
 from dataset_builder.decode.scenes import (
@@ -35,7 +37,6 @@ from dataset_builder.decode.videos import (
     VideoLimits,
     open_video,
     probe_video,
-    publishable_mp4,
     video_stream,
 )
 from dataset_builder.ledger.reasons import CORRUPT, LIMIT, TOO_LARGE, RejectedMedia
@@ -52,6 +53,7 @@ def main() -> None:
     """Serve requests until stdin ends."""
     cv2.setNumThreads(1)
     av.logging.set_level(av.logging.PANIC)
+    warnings.simplefilter("ignore")  # Pillow's, about tags that nobody reads
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints spoils no answer
     base = _address_space()
@@ -119,7 +121,7 @@ def inspect(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def scenes(request: dict[str, Any]) -> dict[str, Any]:
-    """Scenes of a video; leaves keyframes `k00.jpg`… and perhaps `video.mp4` in `out`."""
+    """Scenes of a video; leaves keyframes `k00.jpg`… and `video.mp4` in `out`."""
     path, limits, out = Path(request["path"]), request["limits"], Path(request["out"])
     content = _content(path, limits)
     rules = Scenes(**request["rules"])
@@ -134,7 +136,7 @@ def scenes(request: dict[str, Any]) -> dict[str, Any]:
         for index, frame in enumerate(frames):
             image = _fit(upright(frame.to_image(), result.turn))
             (out / f"k{index:02d}.jpg").write_bytes(encode_jpeg(image))
-    publishable_mp4(path, content, out / "video.mp4")
+    write_mp4(path, content, out / "video.mp4")
     looks = [upright(_rgb(frame), result.turn) for frame in result.signature_frames]
     ends = [*(result.times[end] for _, end in found[:-1]), request["duration"]]
     return {

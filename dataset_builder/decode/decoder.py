@@ -50,7 +50,7 @@ class Decoder:
     def scenes(
         self, path: Path, out: Path, facts: Mapping[str, Any], rules: Scenes
     ) -> dict[str, Any]:
-        """Scenes, upright keyframes and a rewritten MP4 where one is needed. Raises RejectedMedia.
+        """Scenes, upright keyframes and the MP4 to publish. Raises RejectedMedia.
 
         `facts` are what `inspect` found.
         """

@@ -22,6 +22,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from dataset_builder.decode.orientation import Turn, turn_of
+from dataset_builder.decode.videos import good_frames
 from dataset_builder.ledger.reasons import CORRUPT, RejectedMedia
 from dataset_builder.sections import Scenes
 
@@ -166,7 +167,7 @@ def pick_frames(
     for target in times:
         if position < 0 or target - position > 2.0:  # nearer frames are cheaper to decode up to
             container.seek(offset + int(target / base), stream=stream, backward=True)
-            frames = container.decode(stream)
+            frames = good_frames(container, stream)
         for frame in frames:
             if frame.pts is None:
                 continue

@@ -1,4 +1,4 @@
-"""Videos: facts from the container, checked against the packets, and an MP4 fit to publish.
+"""Videos: facts from the container, checked against the packets.
 
 Runs inside the limited child process of `decoder.py`. The demuxer is forced to the sniffed type and
 may open nothing but the file itself, so a playlist that names other files is never followed.
@@ -6,26 +6,19 @@ may open nothing but the file itself, so a playlist that names other files is ne
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from dataset_builder.decode.content_type import AVI, MP4, ContentType
-from dataset_builder.decode.orientation import display_matrix
+from dataset_builder.decode.content_type import ContentType
 from dataset_builder.ledger.reasons import CORRUPT, TOO_LARGE, TOO_LONG, RejectedMedia
 
-# codecs an .mp4 may hold without new encoding, and that common players and decoders read
-MP4_VIDEO_CODECS = frozenset({"h264", "hevc", "av1", "vp9", "mpeg4"})
-# With its assembler x264 gave the same pictures other bytes from one run to the next (it reads
-# memory it never set); in plain C it does not, for 0.7 s of CPU per second of 720p.
-X264 = {"threads": "1", "crf": "20", "preset": "veryfast", "x264-params": "no-asm=1"}
-MP4_AUDIO_CODECS = frozenset({"aac", "mp3", "opus", "ac3"})
-# containers may name a place or a person: such files are rewritten without their tags
-PERSONAL_TAGS = ("location", "©xyz", "gps", "author", "artist", "copyright", "comment", "make")
 # a file may end this much before its header says, as streams of one container seldom end together
 MISSING_SECONDS = 1.0
 MISSING_SHARE = 0.05
@@ -72,6 +65,15 @@ def video_stream(container: InputContainer) -> VideoStream:
     raise RejectedMedia(CORRUPT, "no video stream")
 
 
+def good_frames(container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """Every frame that decodes; how many may not, the search for scenes has judged."""
+    for packet in container.demux(stream):
+        try:
+            yield from packet.decode()
+        except av.error.InvalidDataError:
+            continue
+
+
 def probe_video(path: Path, content: ContentType, limits: VideoLimits) -> VideoFacts:
     """Facts of the video, after reading (not decoding) all its packets.
 
@@ -104,23 +106,6 @@ def probe_video(path: Path, content: ContentType, limits: VideoLimits) -> VideoF
     return VideoFacts(width, height, round(duration, 3), round(rate, 3), has_audio)
 
 
-def publishable_mp4(path: Path, content: ContentType, out: Path) -> bool:
-    """Write to `out` an MP4 without personal tags; False where the file itself is already one."""
-    with open_video(path, content) as source:
-        if content is MP4 and not _has_personal_tags(source):
-            return False
-        stream = video_stream(source)
-        # AVI has no decoder settings and no order of display: copied packets would not play
-        copy = content is not AVI and stream.codec_context.name in MP4_VIDEO_CODECS
-        flags = {"fflags": "+bitexact"}  # else the writer stamps its version into the file
-        with av.open(str(out), "w", format="mp4", options=flags) as target:
-            if copy:
-                _copy_streams(source, stream, target)
-            else:
-                _encode_h264(source, stream, target)
-    return True
-
-
 def _declared_seconds(container: InputContainer, stream: VideoStream) -> float | None:
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
@@ -151,64 +136,6 @@ def _packet_span(
     if first is None:
         raise RejectedMedia(CORRUPT, "no video packets")
     return last - first, packets
-
-
-def _has_personal_tags(container: InputContainer) -> bool:
-    tags = [*container.metadata, *(key for s in container.streams for key in s.metadata)]
-    return any(word in tag.lower() for tag in tags for word in PERSONAL_TAGS)
-
-
-def _copy_streams(
-    source: InputContainer, video: VideoStream, target: av.container.OutputContainer
-) -> None:
-    """Move the packets of the video and a fitting audio stream into `target`, undecoded."""
-    chosen: dict[int, av.stream.Stream] = {video.index: target.add_stream_from_template(video)}
-    for audio in source.streams.audio[:1]:
-        if audio.codec_context.name in MP4_AUDIO_CODECS:
-            chosen[audio.index] = target.add_stream_from_template(audio)
-    for stream in chosen.values():
-        stream.metadata.clear()
-    decoding = iter(_decoding_times(source, video))
-    for packet in source.demux([s for s in source.streams if s.index in chosen]):
-        if packet.size == 0 or packet.pts is None:
-            continue
-        if packet.stream.index == video.index:
-            packet.dts = next(decoding)
-        packet.stream = chosen[packet.stream.index]
-        target.mux(packet)
-
-
-def _decoding_times(source: InputContainer, video: VideoStream) -> list[int]:
-    """When each video packet is decoded: as the container says, or as early as its order needs.
-
-    Matroska stores times of display only; without the others the first pictures would be lost.
-    """
-    packets = [p for p in source.demux(video) if p.size and p.pts is not None]
-    source.seek(0)
-    given = [p.dts for p in packets]
-    if None not in given:
-        return [dts for dts in given if dts is not None]
-    shown = [p.pts for p in packets if p.pts is not None]
-    ordered = sorted(shown)
-    early = max(a - b for a, b in zip(ordered, shown, strict=True))
-    return [pts - early for pts in ordered]
-
-
-def _encode_h264(
-    source: InputContainer, video: VideoStream, target: av.container.OutputContainer
-) -> None:
-    """Encode the pictures anew (sound is left out: its codec does not fit either)."""
-    rate = video.average_rate or Fraction(25)
-    out = target.add_stream("libx264", rate=rate, options=X264)
-    out.width, out.height = video.width // 2 * 2, video.height // 2 * 2
-    out.pix_fmt = "yuv420p"
-    for index, frame in enumerate(source.decode(video)):
-        if index == 0:  # before the first frame is encoded
-            out.set_display_matrix(display_matrix(frame))
-        even = frame.reformat(out.width, out.height, "yuv420p")
-        even.pts, even.time_base = index, 1 / rate
-        target.mux(out.encode(even))
-    target.mux(out.encode(None))
 
 
 def _short(error: BaseException) -> str:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from dataset_builder.decode.content_type import HEAD_BYTES, sniff_file, why_not
+from dataset_builder.fetch.placeholders import named_placeholder
 from dataset_builder.fetch.robots import RobotsRules, check_headers
 from dataset_builder.fetch.safe_http import Exchange, FetchError, HttpLimits, Response
 from dataset_builder.fetch.store import Fetched, FetchStore, Wanted
@@ -128,6 +129,8 @@ class Fetcher:
             check_headers(tags, response.headers.get("tdm-reservation"), self.limits.agent)
             _check_status(response)
             etag = response.headers.get("ETag", "")
+            if gone := named_placeholder(url, response.url, etag):
+                raise FetchError("unavailable", gone)
             if etag and not etag.startswith("W/"):
                 tag.write_text(etag)
             size = partial.stat().st_size if headers and response.status == 206 else 0

@@ -25,12 +25,11 @@ from dataset_builder.forget.rewrite import (
     rewrite_shard,
 )
 from dataset_builder.forget.scope import Scope, Wanted, hash_names, refused, resolve
-from dataset_builder.funnel.counts import write_funnel
 from dataset_builder.ledger.targets import Target
 from dataset_builder.ledger.tombstones import Tombstones, load_tombstones, tombstone_digest
 from dataset_builder.shards.card import CardFacts
 from dataset_builder.shards.close import close_again, release_facts
-from dataset_builder.shards.manifest import CARD, ReleaseFile, read_manifest
+from dataset_builder.shards.manifest import MADE_LAST, ReleaseFile, read_manifest
 from dataset_builder.shards.writer import DEFAULT_CONFIG, config_of
 from dataset_builder.work.layout import state_text
 from dataset_builder.work.whole_files import write_bytes
@@ -54,7 +53,9 @@ def forget(build_dir: Path, targets: Sequence[Target]) -> dict[str, Any]:
     tombstones.add(Target("id", item) for item in scope.posts | scope.comments)
     tombstones.save(build_dir)
     touched = _journal(build_dir, _touched(where, scope))
-    files = [f for f in manifest["files"] if f.path != CARD and _shard_of(f.path) not in touched]
+    files = [
+        f for f in manifest["files"] if f.path not in MADE_LAST and _shard_of(f.path) not in touched
+    ]
     for path in sorted(touched):
         if (release / path).is_file():
             files += rewrite_shard(build_dir, path, scope)
@@ -63,7 +64,6 @@ def forget(build_dir: Path, targets: Sequence[Target]) -> dict[str, Any]:
     facts = _counted(release_facts(manifest), release, files)
     root = close_again(release, files, facts, tombstones.hidden_name)
     clean_work(build_dir, scope)
-    write_funnel(build_dir)
     _renew_state(build_dir)
     (build_dir / "work" / JOURNAL).unlink(missing_ok=True)
     return {

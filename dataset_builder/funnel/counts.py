@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dataset_builder.funnel.titles import title_of
 from dataset_builder.ledger import ledger
 from dataset_builder.rules.order import STEPS, Step
 from dataset_builder.work.whole_files import write_text
@@ -15,17 +16,31 @@ PAPER_COMMENTS = {("reddit", "image"): 1_500_000, ("reddit", "video"): 312_000}
 PAPER_COMMENTS[("youtube", "video")] = 775_000
 
 
-def funnel(root: Path) -> dict[str, Any]:
-    """Steps per source and media type, comments per reason, totals per kind."""
+def funnel(root: Path, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Headline, steps per source and media type, comments per reason, totals per kind.
+
+    `settings` as the manifest records them, whose words the steps are told in; None: those of the
+    build's release.
+    """
     rows = ledger.counts(root)
+    used, totals = _settings(root) if settings is None else settings, _totals(rows)
     return {
-        "steps": _post_steps([row for row in rows if row["kind"] == "post"]),
+        "headline": _headline(totals),
+        "steps": _post_steps([row for row in rows if row["kind"] == "post"], used),
         "comments": _comments([row for row in rows if row["kind"] == "comment"]),
-        "totals": _totals(rows),
+        "totals": totals,
     }
 
 
-def _post_steps(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _settings(root: Path) -> Mapping[str, Any]:
+    """The settings of a build's release; none where there is no whole release."""
+    try:
+        return dict(json.loads((root / "release" / "manifest.json").read_bytes())["settings"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _post_steps(rows: list[dict[str, Any]], settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     table = []
     # rows without a media type (malformed, other subreddits) belong to no column of the paper
     columns = sorted({(r["source"], r["media_type"]) for r in rows if r["media_type"]})
@@ -44,7 +59,8 @@ def _post_steps(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 {
                     "source": source,
                     "media_type": media,
-                    "step": step.title,
+                    "step": title_of(source, step, settings),
+                    "paper_step": step.title,
                     "in": entered,
                     "out": left,
                     "dropped": dict(sorted(reasons.items())),
@@ -81,6 +97,11 @@ def _comments(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return table
 
 
+def totals_of(root: Path) -> dict[str, dict[str, int]]:
+    """Per kind of item: read, kept, dropped."""
+    return _totals(ledger.counts(root))
+
+
 def _totals(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     totals: dict[str, dict[str, int]] = {}
     for row in rows:
@@ -90,11 +111,21 @@ def _totals(rows: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
     return totals
 
 
-def write_funnel(root: Path) -> dict[str, Any]:
-    """Write funnel.json and funnel.png; returns the funnel."""
+def _headline(totals: Mapping[str, Mapping[str, int]]) -> str:
+    """How much of everything read was kept."""
+    said = [
+        f"{total['kept']:,} of {total['in']:,} {kind}s"
+        for kind in ("post", "comment")
+        if (total := totals.get(kind))
+    ]
+    return f"{', '.join(said) or 'no posts'} kept"
+
+
+def write_funnel(root: Path, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Write funnel.json and funnel.png; returns the funnel. `settings` as of `funnel`."""
     from dataset_builder.funnel.picture import draw
 
-    found = funnel(root)
+    found = funnel(root, settings)
     write_text(root / "funnel.json", json.dumps(found, indent=1, ensure_ascii=False) + "\n")
     draw(found, root / "funnel.png")
     return found
@@ -102,12 +133,12 @@ def write_funnel(root: Path) -> dict[str, Any]:
 
 def format_table(found: Mapping[str, Any]) -> str:
     """The funnel as aligned text."""
-    lines = [f"{'source':8} {'media':6} {'step':34} {'ours':>12} {'paper':>12}  dropped"]
+    lines = [f"{'source':8} {'media':6} {'step':45} {'ours':>12} {'paper':>12}  dropped"]
     for row in found["steps"]:
         paper = f"{row['paper']:,}" if row["paper"] is not None else "-"
         why = ", ".join(f"{reason} {count:,}" for reason, count in row["dropped"].items())
         lines.append(
-            f"{row['source']:8} {row['media_type']:6} {row['step']:34} {row['out']:>12,} "
+            f"{row['source']:8} {row['media_type']:6} {row['step']:45} {row['out']:>12,} "
             f"{paper:>12}  {why}"
         )
     for row in found["comments"]:
@@ -115,7 +146,7 @@ def format_table(found: Mapping[str, Any]) -> str:
         why = ", ".join(f"{reason} {count:,}" for reason, count in row["dropped"].items())
         name = f"comments kept of {row['in']:,}"
         lines.append(
-            f"{row['source']:8} {row['media_type']:6} {name:34} {row['kept']:>12,} "
+            f"{row['source']:8} {row['media_type']:6} {name:45} {row['kept']:>12,} "
             f"{paper:>12}  {why}"
         )
     return "\n".join(lines)

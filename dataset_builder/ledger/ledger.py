@@ -74,6 +74,11 @@ def _fit(id: str) -> str:
     )
 
 
+def has_ledger(root: Path) -> bool:
+    """Whether the folder holds any part of a build's ledger."""
+    return any(Layout(root).ledger.glob("*.parquet"))
+
+
 def table(root: Path) -> str:
     """SQL table expression over every part of a build's ledger.
 

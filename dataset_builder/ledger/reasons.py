@@ -13,14 +13,23 @@ UNAVAILABLE = "unavailable"
 DURATION_UNKNOWN = "duration_unknown"
 DUPLICATE = "duplicate_media"
 FEW_COMMENTS = "few_comments"
+MANY_TITLES = "many_titles"
 NSFW = "nsfw_media"
 CHANGED = "changed_media"
 FORGOTTEN = "forgotten"
 # what the media stage may say of a post
 MEDIA_REASONS = (
-    CORRUPT, NOT_MEDIA, UNSUPPORTED, WRONG_KIND, TOO_LARGE, LIMIT, UNAVAILABLE, DUPLICATE, NSFW,
-    CHANGED,
+    CORRUPT, NOT_MEDIA, UNSUPPORTED, WRONG_KIND, TOO_LARGE, LIMIT, UNAVAILABLE, MANY_TITLES,
+    DUPLICATE, NSFW, CHANGED,
 )  # fmt: skip
+
+
+# said wherever a file was looked for and not found
+NAMING = (
+    "Files of a media folder are named ID.EXT, where ID is the sample's id (reddit-7abc12), "
+    "Reddit's (7abc12) or YouTube's (dQw4w9WgXcQ), or as yt-dlp (Title [ID].mp4), gallery-dl "
+    "(ID Title.jpg) and RipMe (ID-Title.jpg) name them"
+)
 
 
 class RejectedMedia(Exception):

@@ -7,6 +7,7 @@ import duckdb
 
 from dataset_builder.errors import BuildError
 from dataset_builder.ledger import ledger
+from dataset_builder.ledger.reasons import NAMING, UNAVAILABLE
 from dataset_builder.ledger.tombstones import load_tombstones
 
 KINDS = ("post", "comment", "media")
@@ -51,4 +52,6 @@ def format_why(rows: list[dict[str, Any]]) -> str:
         else:
             value = f" ({row['value']})" if row["value"] else ""
             lines.append(head + f"dropped at {row['stage']}: {row['reason']}{value}")
+    if any(row["reason"] == UNAVAILABLE for row in rows):
+        lines.append(f"{NAMING}.")
     return "\n".join(lines)

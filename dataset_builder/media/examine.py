@@ -16,13 +16,14 @@ from typing import Any
 
 from dataset_builder.decode.decoder import Decoder
 from dataset_builder.ledger.reasons import RejectedMedia
+from dataset_builder.media.folder import ids_of
 from dataset_builder.media.record import MediaRecord, RecordStore
 from dataset_builder.sections import Media, Scenes
 from dataset_builder.settings import Settings
 from dataset_builder.work.whole_files import file_sha256, write_bytes
 
 CHUNK_FILES = 16
-RECORDS = 2  # what a record holds; another number and files are examined anew
+RECORDS = 3  # what a record holds; another number and files are examined anew
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,8 @@ def _facts(sha256: str, size: int, found: dict[str, Any]) -> dict[str, Any]:
 
 def clean_verdicts(folder: Path, media: set[str], names: Collection[str] = ()) -> None:
     """Chunks that name a forgotten file are examined again by the next build, without it."""
+    gone = set(names)
     for path in sorted(folder.glob("*.json")):
         verdicts = json.loads(path.read_bytes())
-        if any(sha in media or Path(file).name.split(".")[0] in names for file, sha in verdicts):
+        if any(sha in media or not gone.isdisjoint(ids_of(Path(f).name)) for f, sha in verdicts):
             path.unlink()

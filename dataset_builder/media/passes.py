@@ -5,15 +5,15 @@ Three passes over files on disk: look up (a file for each post), examine (each f
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dataset_builder.ledger.reasons import (
-    FORGOTTEN,
-    UNAVAILABLE,
-)
+from dataset_builder.errors import BuildError
+from dataset_builder.fetch.placeholders import seen_placeholder
+from dataset_builder.ledger.reasons import FORGOTTEN, NAMING, UNAVAILABLE
 from dataset_builder.ledger.tombstones import Tombstones
 from dataset_builder.media.examine import (
     CHUNK_FILES,
@@ -24,7 +24,7 @@ from dataset_builder.media.examine import (
     record_folder,
     run_media_task,
 )
-from dataset_builder.media.folder import MediaFolder
+from dataset_builder.media.folder import NAMES_SHOWN, MediaFolder
 from dataset_builder.media.judge import Expected, _judge, longest_allowed
 from dataset_builder.media.record import MediaRecord, RecordStore
 from dataset_builder.media.verdicts import EXAMINED, JUDGED, LOOKED_UP, Verdicts
@@ -78,19 +78,30 @@ def select(
 
 
 def _look_up(posts: Path, folder: MediaFolder | None, out: Path) -> None:
-    """The file of every post, or why it has none: what fetching it said, else unavailable."""
+    """The file of every post, or why it has none: what fetching it said, else unavailable.
+
+    Raises BuildError where a folder was given and no post has a file in it.
+    """
+    every, missed = 0, list[str]()
     with Rows(out, LOOKED_UP) as rows:
         for post in read_rows(posts, POST_COLUMNS):
             row = {**post, "key": post["media_key"] or post["native_id"]}
+            every += 1
             if folder is not None:
                 names = (post["id"], post["native_id"], post["media_key"])
-                path = folder.find(*names)
+                path = folder.find(post["media_type"], *names)
                 if path is None:
+                    missed.append(post["id"])
                     missing = folder.why_not(*names) or (UNAVAILABLE, row["key"])
                     row["missing"], row["missing_value"] = missing
                 else:
                     row["path"] = str(path)
             rows.add({name: row.get(name) for name in LOOKED_UP.names})
+    if folder is not None and missed and not folder.is_store:
+        if len(missed) == every:
+            raise BuildError(folder.nothing_of(missed[:NAMES_SHOWN]))
+        said = f"{len(missed):,} of {every:,} posts have no file in {folder.folder}"
+        print(f"blift: {said}, {missed[0]} is the first. {NAMING}.", file=sys.stderr)
 
 
 def _examine(
@@ -111,9 +122,19 @@ def _examine(
                     store.remove(record.sha256)
                     gone.add(record.sha256)
                     record = replace(record, reason=FORGOTTEN, value="", signatures=())
+                elif gone_from := _placeholder(record, settings):
+                    record = replace(record, reason=UNAVAILABLE, value=gone_from)
                 rows.add(_examined(path, record))
     if gone:
         clean_verdicts(folder / "verdicts", gone)
+
+
+def _placeholder(record: MediaRecord, settings: Settings) -> str | None:
+    """What a sound picture is that stands for one the host no longer has."""
+    if record.reason is not None or record.kind != "image":
+        return None
+    size = record.width, record.height, record.bytes
+    return seen_placeholder(*size, record.sha256, settings.media.placeholders)
 
 
 def _windows(judged: Verdicts, looked_up: Path) -> Iterator[dict[Path, float | None]]:

@@ -38,8 +38,8 @@ class StoredFile:
 class MediaRecord:
     """`scenes` are [start, end] seconds (none for a picture); `reason` is set where it was refused.
 
-    `frames` are in the record; `video` is an MP4 made to be published instead of the file itself,
-    beside the record as `<sha256>.mp4`.
+    `frames` are in the record; `video` is the MP4 that is published, beside the record as
+    `<sha256>.mp4` (none for a picture, or where no scenes were wanted).
     """
 
     sha256: str
@@ -82,7 +82,7 @@ class RecordStore:
         return self.folder / sha256[:2] / f"{sha256}.tar"
 
     def video_path(self, sha256: str) -> Path:
-        """Where a rewritten MP4 lies."""
+        """Where the MP4 to publish lies."""
         return self.folder / sha256[:2] / f"{sha256}.mp4"
 
     def has(self, sha256: str) -> bool:
@@ -105,10 +105,10 @@ class RecordStore:
         frame = record.frames[index]
         return Blob(frame.bytes, frame.sha256, str(self.path(record.sha256)), offset)
 
-    def video_blob(self, record: MediaRecord, original: Path) -> Blob:
-        """The MP4 to publish: the rewritten one where there is one, else the file itself."""
+    def video_blob(self, record: MediaRecord) -> Blob:
+        """The MP4 to publish, never the file itself."""
         if record.video is None:
-            return Blob(record.bytes, record.sha256, str(original), 0)
+            raise ValueError(f"{self.path(record.sha256)}: no MP4 beside it; delete it and rerun")
         path = str(self.video_path(record.sha256))
         return Blob(record.video.bytes, record.video.sha256, path, 0)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from dataset_builder import vocabulary
 from dataset_builder.errors import BuildError
-from dataset_builder.funnel.counts import write_funnel
+from dataset_builder.funnel.counts import totals_of
 from dataset_builder.pipeline.text_stage import Request, check, partitions, text_stage
 from dataset_builder.read.inputs import find_inputs
 from dataset_builder.rules import order
@@ -30,8 +30,8 @@ def build(request: Request, settings: Settings) -> dict[str, Any]:
         started = time.perf_counter()
         summary = media_stage(request.out, request.media, settings, inputs, request.workers)
         seconds["finish"] = time.perf_counter() - started
-        funnel = write_funnel(request.out)
-        _check_balance(layout, funnel["totals"])
+        totals = totals_of(request.out)
+        _check_balance(layout, totals)
         disk = _disk(request.out)
         if not settings.build.keep_work:
             layout.forget_intermediate()
@@ -42,7 +42,7 @@ def build(request: Request, settings: Settings) -> dict[str, Any]:
         "comments": summary.comments,
         "files": summary.files,
         "bytes": summary.bytes,
-        "ledger": funnel["totals"],
+        "ledger": totals,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "peak_disk": disk,
     }

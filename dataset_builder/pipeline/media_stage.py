@@ -24,6 +24,7 @@ from dataset_builder.media.examine import record_folder
 from dataset_builder.media.judge import Expected
 from dataset_builder.media.kept_comments import Comments
 from dataset_builder.media.ledger_rows import write_media_ledger
+from dataset_builder.media.many_titles import under_many_titles
 from dataset_builder.media.passes import select
 from dataset_builder.media.record import RecordStore
 from dataset_builder.media.splits import write_splits
@@ -72,6 +73,8 @@ def _release(
     work, release = judged.layout.work, build_dir / "release"
     store = RecordStore(record_folder(work, settings))
     comments = Comments(judged.con, judged.layout.text / "comments.parquet")
+    posts = judged.layout.text / "posts.parquet"
+    judged.drop(under_many_titles(judged, posts, settings.media.max_titles))
     merged = merge_duplicates(judged, store, comments, settings)
     judged.drop(merged.posts)
     comments.replace(merged.replaced)
@@ -79,7 +82,6 @@ def _release(
     results = [(choice, files) for choice, files, _ in annotate_media(judged, chosen, workers)]
     drop_nsfw(judged, results)
     tier = tier_of(media_dir, settings)
-    posts = judged.layout.text / "posts.parquet"
     material = Material(posts, comments, judged, results, store, settings, tier)
     write_splits(judged, looking_alike(judged, store, settings.media.duplicate_bits))
     packed, counts = pack(material, work / "samples")

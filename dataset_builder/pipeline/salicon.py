@@ -22,7 +22,7 @@ from dataset_builder.samples.gaze import Gaze, Instances, gaze_density, map_dens
 from dataset_builder.settings import Settings
 from dataset_builder.shards.card import CardFacts
 from dataset_builder.shards.close import close_release, release_facts, write_shards
-from dataset_builder.shards.manifest import CARD, NAME, read_manifest
+from dataset_builder.shards.manifest import MADE_LAST, NAME, read_manifest
 from dataset_builder.shards.writer import PACKED, config_of, packed_row, shard_order
 from dataset_builder.work.blob import EMPTY
 from dataset_builder.work.whole_files import whole_file
@@ -162,5 +162,7 @@ def _existing(
     if not (release / NAME).is_file():
         return [], CardFacts("full", [], {}, 0, 0, 0, {}, {}), [], settings.as_dict()
     manifest = read_manifest(release)
-    files = [f for f in manifest["files"] if f.path != CARD and config_of(f.path) != config]
+    files = [
+        f for f in manifest["files"] if f.path not in MADE_LAST and config_of(f.path) != config
+    ]
     return files, release_facts(manifest), manifest["inputs"], manifest["settings"]

@@ -169,9 +169,20 @@ def _media_type(settings: Settings) -> str:
 
 
 def _gallery_picture() -> str:
-    item = "json_extract_string(try_cast(gallery_data AS JSON), '$.items[0].media_id')"
-    kind = f"json_extract_string(try_cast(media_metadata AS JSON), '$.' || {item} || '.m')"
-    return f"'https://i.redd.it/' || {item} || '.' || split_part({kind}, '/', 2)"
+    """SQL: the address of a gallery's first picture that is there: uploads may fail."""
+    ids = "json_extract_string(try_cast(gallery_data AS JSON), '$.items[*].media_id')"
+
+    def told(item: str, field: str) -> str:
+        path = f"'$.\"' || {item} || '\".{field}'"
+        return f"json_extract_string(try_cast(media_metadata AS JSON), {path})"
+
+    there = (
+        f"{told('i', 'm')} LIKE 'image/%' AND coalesce({told('i', 'status')}, 'valid') = 'valid'"
+    )
+    # a path made of anything else than an id would be no path
+    fit = "regexp_full_match(i, '[0-9A-Za-z_.-]+')"
+    item = f"list_filter({ids}, lambda i: CASE WHEN {fit} THEN {there} ELSE false END)[1]"
+    return f"'https://i.redd.it/' || {item} || '.' || split_part({told(item, 'm')}, '/', 2)"
 
 
 def _post_nsfw() -> str:

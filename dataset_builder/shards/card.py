@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,21 @@ from typing import Any
 
 import yaml
 
+from dataset_builder.errors import UsageError
 from dataset_builder.samples.fields import shard_features
-from dataset_builder.shards.manifest import ReleaseFile
+from dataset_builder.settings import load_settings
+from dataset_builder.shards.manifest import FUNNEL, ReleaseFile
 from dataset_builder.shards.writer import DEFAULT_CONFIG, SPLITS, config_of
 
 TEMPLATE = Path(__file__).with_name("dataset_card.md")
 REPOSITORY = "behavior-llava/blift"
+FUNNEL_TEXT = """\
+{kept}. Every input post, comment and file is counted in the build's ledger with
+the one rule that removed it.
+
+![What each step left of the posts and comments, beside the paper's counts]({picture})
+
+"""
 TIER_TEXT = {
     "full": "Media and comments are inside; access should be gated.",
     "metadata": "Posts and comments without media; the `url` fields say where the media are.",
@@ -41,9 +51,16 @@ class CardFacts:
 
 
 def render_card(
-    files: Sequence[ReleaseFile], facts: CardFacts, settings: Mapping[str, Any], root: str
+    files: Sequence[ReleaseFile],
+    facts: CardFacts,
+    settings: Mapping[str, Any],
+    root: str,
+    kept: str | None,
 ) -> bytes:
-    """The card's bytes; `settings` are the manifest's."""
+    """The card's bytes; `settings` are the manifest's.
+
+    `kept` says how much of the input is here (None: nothing was counted, and no funnel is there).
+    """
     has_media = facts.tier == "full"
     notice = settings["shards"].get("notice")
     values = {
@@ -62,6 +79,8 @@ def render_card(
         "absent": _absent(facts.absent),
         "replaced": _replaced(facts.replaced),
         "preset": settings["preset"],
+        "changed": _changed(settings),
+        "funnel": "" if kept is None else FUNNEL_TEXT.format(kept=kept, picture=FUNNEL),
     }
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values).encode()
 
@@ -149,6 +168,31 @@ def _replaced(counts: Mapping[str, int]) -> str:
         return "No personal data was found in the texts, or none was looked for."
     found = ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items()))
     return f"Replaced by placeholders in the texts that reached this stage: {found}."
+
+
+def _changed(settings: Mapping[str, Any]) -> str:
+    """The settings that are not the preset's own; a sentence where all are."""
+    try:
+        preset = load_settings(settings["preset"], []).as_dict()
+    except UsageError:
+        return "This version of the builder does not know that preset; see `manifest.json`."
+    lines = [
+        f"| `{section}.{name}` | {_value(value)} | {_value(preset[section].get(name))} |"
+        for section, values in settings.items()
+        if isinstance(values, Mapping) and section in preset
+        for name, value in values.items()
+        if value != preset[section].get(name) and (section, name) != ("shards", "notice")
+    ]
+    if not lines:
+        return "Nothing in it was changed."
+    head = ["Changed for this build:", "", "| setting | here | preset |", "|---|---|---|"]
+    return "\n".join([*head, *lines])
+
+
+def _value(value: Any) -> str:
+    """A setting's value as it is written in YAML's short form, safe inside a table."""
+    text = json.dumps(value, ensure_ascii=False).replace("`", "'").replace("|", "\\|")
+    return f"`{text}`"
 
 
 def _absent(absent: Mapping[str, str]) -> str:

@@ -8,11 +8,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from dataset_builder.funnel.counts import write_funnel
+from dataset_builder.ledger.ledger import has_ledger
 from dataset_builder.run.dispatch import run_tasks
 from dataset_builder.settings import Settings
 from dataset_builder.shards.card import CardFacts, render_card
 from dataset_builder.shards.manifest import (
     CARD,
+    FUNNEL,
     NAME,
     ReleaseFile,
     make_manifest,
@@ -52,12 +55,21 @@ def close_release(
     inputs: Sequence[Mapping[str, Any]],
     settings: Mapping[str, Any],
 ) -> str:
-    """Write card and manifest, remove files of earlier builds; returns the Merkle root."""
+    """Write funnel, card and manifest, remove files of earlier builds; returns the Merkle root.
+
+    The funnel is that of the ledger beside `release`, where there is one: it must be whole.
+    """
     release.mkdir(parents=True, exist_ok=True)
     root = merkle_root(files)
-    card = render_card(files, facts, settings, root)
-    write_bytes(release / CARD, card)
-    listed = [*files, ReleaseFile(CARD, len(card), hashlib.sha256(card).hexdigest(), 0)]
+    made, kept = dict[str, bytes](), None
+    if has_ledger(release.parent):
+        kept = write_funnel(release.parent, settings)["headline"]
+        made[FUNNEL] = (release.parent / FUNNEL).read_bytes()
+    made[CARD] = render_card(files, facts, settings, root, kept)
+    listed = [*files]
+    for name, data in made.items():
+        write_bytes(release / name, data)
+        listed.append(ReleaseFile(name, len(data), hashlib.sha256(data).hexdigest(), 0))
     _remove_others(release, {file.path for file in listed} | {NAME})
     write_manifest(make_manifest(listed, inputs, settings, asdict(facts)), release)
     return root

@@ -75,7 +75,7 @@ def sort(material: Material) -> None:
     judged = material.judged
     con, folder = judged.con, judged.folder
     con.execute(
-        "CREATE TABLE kept AS SELECT id, s.split, sha256, path "
+        "CREATE TABLE kept AS SELECT id, s.split, sha256 "
         f"FROM {judged.now()} JOIN read_parquet({quote(judged.splits)}) s USING (id)"
     )
     joins, names = [], []
@@ -88,7 +88,7 @@ def sort(material: Material) -> None:
                 f"r{at} ON r{at}.sha256 = k.sha256"
             )
             names.append(f"r{at}.value AS r{at}")
-    columns = ", ".join(["k.split", "k.path", "k.sha256", *names])
+    columns = ", ".join(["k.split", "k.sha256", *names])
     fields = ", ".join(f'p."{name}"' for name in POSTS.names if name != "split")
     size = f"(FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {2 * BATCH})"
     con.execute(
@@ -106,7 +106,7 @@ def sort(material: Material) -> None:
 
 def _columns(material: Material) -> list[str]:
     found = [f"r{at}" for at, (_, files) in enumerate(material.results) if files]
-    return [*POSTS.names, "path", "sha256", *found]
+    return [*POSTS.names, "sha256", *found]
 
 
 class _Said:
@@ -154,7 +154,7 @@ def _packed(
     counts[sample["source"]] += 1
     if material.tier == "ids":
         sample = ids_only(sample, annotations)
-    return packed_row(sample, checks, _media(post, record, material))
+    return packed_row(sample, checks, _media(record, material))
 
 
 def _annotations(post: Mapping[str, Any], material: Material, counts: Counter[str]) -> Annotations:
@@ -191,13 +191,11 @@ def _language(
     return found, replace(annotations, rows=(*annotations.rows, language.ROW))
 
 
-def _media(
-    post: Mapping[str, Any], record: MediaRecord | None, material: Material
-) -> dict[str, Blob]:
+def _media(record: MediaRecord | None, material: Material) -> dict[str, Blob]:
     """The media members: both for every sample of a release that holds media."""
     if material.tier != "full" or record is None:
         return {}
     video = EMPTY
     if record.kind == "video":
-        video = material.store.video_blob(record, Path(post["path"]))
+        video = material.store.video_blob(record)
     return {"jpg": material.store.frame_blob(record, 0), "mp4": video}

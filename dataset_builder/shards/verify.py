@@ -7,10 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dataset_builder.shards.manifest import CARD, NAME, ReleaseFile, inspect_manifest, merkle_root
+from dataset_builder.shards.manifest import (
+    MADE_LAST,
+    NAME,
+    ReleaseFile,
+    inspect_manifest,
+    merkle_root,
+)
 from dataset_builder.work.ustar import read_members
 
 
@@ -51,10 +56,12 @@ def verify(release: Path) -> Verification:
         findings += [Finding(file.path, problem) for problem in problems]
         samples += found if file.path.endswith(".tar") else 0
     listed = {file.path for file in files} | {NAME}
-    for path in sorted(p for p in release.rglob("*") if not p.is_dir()):
+    for path in sorted(p for p in release.rglob("*") if p.is_symlink() or not p.is_dir()):
         name = path.relative_to(release).as_posix()
         if name not in listed and not name.startswith("."):
-            findings.append(Finding(name, "not in the manifest"))
+            # a name need not be text, but the report is
+            shown = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+            findings.append(Finding(shown, "not in the manifest"))
     root = merkle_root(files)
     if root != manifest["root"]:
         problem = f"root {manifest['root']} does not follow from its own file list ({root})"
@@ -64,10 +71,17 @@ def verify(release: Path) -> Verification:
 
 
 def check_file(release: Path, file: ReleaseFile) -> tuple[list[str], int]:
-    """Problems of one file, and how many samples a reader would find in it."""
+    """Problems of one file, and how many samples a reader would find in it; never an exception."""
     path = release / file.path
     if not path.is_file() or path.is_symlink():
         return ["missing"], 0
+    try:
+        return _check_whole(path, file)
+    except OSError as error:
+        return [f"cannot be read: {error.strerror or error}"], 0
+
+
+def _check_whole(path: Path, file: ReleaseFile) -> tuple[list[str], int]:
     problems = []
     size = path.stat().st_size
     if size != file.bytes:
@@ -76,7 +90,7 @@ def check_file(release: Path, file: ReleaseFile) -> tuple[list[str], int]:
         digest = hashlib.file_digest(opened, "sha256").hexdigest()
     if digest != file.sha256:
         problems.append(f"sha256 {digest}, expected {file.sha256}")
-    if file.path == CARD:
+    if file.path in MADE_LAST:
         return problems, 0
     count, problem = count_samples(path)
     if problem:
@@ -91,8 +105,9 @@ def count_samples(path: Path) -> tuple[int, str | None]:
     if path.suffix == ".parquet":
         try:
             return pq.read_metadata(path).num_rows, None
-        except (pa.ArrowInvalid, OSError) as error:
-            return 0, f"not readable as Parquet: {str(error).splitlines()[0]}"
+        except Exception as error:  # a damaged footer ends in nearly every type there is
+            text = str(error).splitlines() or [type(error).__name__]
+            return 0, f"not readable as Parquet: {text[0]}"
     keys: set[str] = set()
     seen: set[str] = set()
     try:
@@ -102,6 +117,6 @@ def count_samples(path: Path) -> tuple[int, str | None]:
                     return len(keys), f"two members are named {member.name!r}"
                 seen.add(member.name)
                 keys.add(member.name.split(".")[0])
-    except (ValueError, UnicodeDecodeError) as error:
+    except ValueError as error:
         return len(keys), str(error)
     return len(keys), None

@@ -11,12 +11,11 @@ import pytest
 from PIL import Image
 
 from builder.help.media_samples import jpeg, picture, write_video
+from dataset_builder.decode.bare import bare_jpeg
 from dataset_builder.decode.content_type import AVI, sniff
 from dataset_builder.decode.decoder import Decoder
-from dataset_builder.decode.pictures import strip_jpeg
-from dataset_builder.decode.videos import publishable_mp4
+from dataset_builder.decode.mp4 import write_mp4
 from dataset_builder.ledger.reasons import RejectedMedia
-from dataset_builder.media.folder import MediaFolder
 from dataset_builder.settings import load_settings
 
 SETTINGS = load_settings("seed", [])
@@ -110,7 +109,7 @@ def test_every_picture_mode_becomes_jpeg(decoder, tmp_path, mode):
 
 def test_strip_refuses_odd_structure():
     with pytest.raises(ValueError, match="no JPEG segment"):
-        strip_jpeg(b"\xff\xd8\x00\x00\x00")
+        bare_jpeg(b"\xff\xd8\x00\x00\x00")
 
 
 def test_a_cut_picture_is_corrupt(decoder, tmp_path):
@@ -152,7 +151,7 @@ def test_scenes_of_a_video(decoder, tmp_path):
     found = decoder.scenes(path, tmp_path, facts, SETTINGS.scenes)
     assert found["scenes"] == [[0.0, 1.0], [1.0, 2.0], [2.0, 3.0]]
     assert sorted(p.name for p in tmp_path.glob("k*.jpg")) == ["k00.jpg", "k01.jpg", "k02.jpg"]
-    assert not (tmp_path / "video.mp4").exists()
+    assert (tmp_path / "video.mp4").exists()
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "avi"])
@@ -181,7 +180,7 @@ def test_pictures_encoded_anew_give_the_same_bytes_each_time(tmp_path):
         container.mux(stream.encode(None))
     found = set()
     for at in range(4):
-        assert publishable_mp4(tmp_path / "pan.avi", AVI, tmp_path / f"{at}.mp4")
+        write_mp4(tmp_path / "pan.avi", AVI, tmp_path / f"{at}.mp4")
         found.add((tmp_path / f"{at}.mp4").read_bytes())
     assert len(found) == 1
 
@@ -214,13 +213,3 @@ def test_a_full_disk_is_not_blamed_on_the_file(decoder, tmp_path):
     (full / "picture.jpg").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left"):
         decoder.inspect(tmp_path / "a.jpg", full)
-
-
-def test_files_are_found_by_name_without_type(tmp_path):
-    (tmp_path / "sub").mkdir()
-    for name in ("abc.jpg", "abc.png", "sub/vid.mp4", ".hidden.jpg"):
-        (tmp_path / name).write_bytes(b"x")
-    folder = MediaFolder(tmp_path)
-    assert folder.find("nothing", "abc") == tmp_path / "abc.jpg"
-    assert folder.find(None, "vid") == tmp_path / "sub" / "vid.mp4"
-    assert folder.find("", "hidden") is None

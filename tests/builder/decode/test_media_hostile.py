@@ -111,6 +111,7 @@ FILES = {
 }
 # some of these a decoder may honestly read; all others must be turned away
 MAY_PASS = {"frames.gif", "fast.mp4", "edits.mp4", "picture.mp4"}
+MAY_PASS |= {"text_bomb.png", "profile_bomb.png"}  # what is no picture is not opened
 
 
 class Canary:

@@ -10,11 +10,13 @@ from builder.help.dumps import COMMENTS_IN, POSTS_IN, comment, lines, run, submi
 from dataset_builder.cli import main
 from dataset_builder.errors import BuildError
 from dataset_builder.funnel.counts import format_stats, format_table, funnel, stats
+from dataset_builder.funnel.titles import TITLES, title_of
 from dataset_builder.ledger.why import format_why, why
 from dataset_builder.read.reddit import hash_author
 from dataset_builder.rules.order import STEPS, describe
 from dataset_builder.schema import COMMENTS, LEDGER, POSTS
 from dataset_builder.settings import load_settings
+from dataset_builder.shards.verify import verify
 from places import ROOT
 
 
@@ -150,7 +152,11 @@ def test_funnel_and_stats(out):
     found = funnel(out)
     assert found == json.loads((out / "funnel.json").read_text())
     steps = [row for row in found["steps"] if row["source"] == "reddit"]
-    assert [row["step"] for row in steps] == [step.title for step in STEPS["reddit"]]
+    assert [row["paper_step"] for row in steps] == [step.title for step in STEPS["reddit"]]
+    assert [row["step"] for row in steps] == [
+        "read", "since 2015-02-01", "2018-01-01 to 2022-01-31", "not NSFW, bot, deleted, duplicate",
+        "2 comments or more left", "at most 500 s", "hosted and available",
+    ]  # fmt: skip
     assert [row["out"] for row in steps] == [3, 3, 3, 1, 1, 1, 1]
     assert all(a["out"] == b["in"] for a, b in itertools.pairwise(steps))
     assert steps[3]["dropped"] == {"duplicate": 1, "nsfw": 1}
@@ -176,6 +182,83 @@ def test_every_reason_of_a_post_rule_has_its_step():
         if row["kind"] == "post":
             named = {reason for step in STEPS[row["source"]] for reason in step.reasons}
             assert row["reason"] in named, row
+
+
+def test_every_step_is_told_in_the_words_of_the_settings():
+    """A step without words of its own would go on telling the paper's."""
+    told = {(source, step.title) for source, steps in STEPS.items() for step in steps}
+    assert told - TITLES.keys() == {("reddit", "read"), ("youtube", "read")}
+    settings = load_settings("seed", []).as_dict()
+    changed = load_settings("seed", [
+        "reddit.overlay_start=null", "reddit.start=2016-03-04", "reddit.end=2020-03-01",
+        "reddit.nsfw=false", "reddit.duplicates=keep", "reddit.min_comments=7",
+        "reddit.max_seconds=12.5", "reddit.image_hosts=null", "reddit.video_hosts=null",
+        "youtube.start=null", "youtube.channels_only=false", "youtube.languages=[de, fr]",
+        "youtube.max_seconds=null", "youtube.min_views=1234", "youtube.min_comments=0",
+        "youtube.excluded_topics=null", "youtube.excluded_categories=null",
+        "youtube.comments_disabled=keep", "youtube.nsfw_vocabulary_posts=false",
+    ]).as_dict()  # fmt: skip
+    said = {s: [title_of(s, step, changed) for step in STEPS[s][1:]] for s in STEPS}
+    assert said["reddit"] == [
+        "has a date", "2016-03-04 to 2020-02-29", "not bot, deleted", "7 comments or more left",
+        "at most 12.5 s", "available",
+    ]  # fmt: skip
+    assert said["youtube"] == [
+        "until 2023-12-31", "language de, fr", "any length", "over 1,234 views", "not NSFW",
+        "any comments, available",
+    ]  # fmt: skip
+    assert all(title_of(s, step, settings) for s in STEPS for step in STEPS[s])
+
+
+def test_stats_release_and_card_tell_the_settings_that_were_used(tmp_path):
+    inputs = ["--reddit-submissions", lines(tmp_path / "s.jsonl", POSTS_IN),
+              "--reddit-comments", lines(tmp_path / "c.jsonl", COMMENTS_IN)]  # fmt: skip
+    out = tmp_path / "out"
+    code = main(["build", "--media", "none", "--out", str(out), *inputs, "--set",
+                 "reddit.end=2021-07-01", "reddit.min_comments=1",
+                 "media.required=false"])  # fmt: skip
+    assert code == 0
+    assert "2018-01-01 to 2021-06-30" in format_stats(stats(out))
+    assert "1 comment or more left" in format_stats(stats(out))
+    card = (out / "release/README.md").read_text()
+    assert '| `reddit.end` | `"2021-07-01"` | `"2022-02-01"` |' in card
+    assert "`reddit.start`" not in card
+    total = funnel(out)["totals"]
+    kept = f"{total['post']['kept']} of {total['post']['in']} posts, "
+    assert f"{kept}{total['comment']['kept']} of {total['comment']['in']} comments kept" in card
+    assert "](funnel.png)" in card
+    assert (out / "release/funnel.png").read_bytes() == (out / "funnel.png").read_bytes()
+    manifest = json.loads((out / "release/manifest.json").read_text())
+    assert "funnel.png" in {file["path"] for file in manifest["files"]}
+    assert verify(out / "release").ok
+
+
+def test_the_paper_and_we_are_drawn_on_one_base(tmp_path):
+    """Its first count lies at the end of our bar of the same step; no reason is cut."""
+    from matplotlib.axes import Axes
+
+    from dataset_builder.funnel import picture
+
+    settings = load_settings("seed", []).as_dict()
+    names = [title_of("reddit", step, settings) for step in STEPS["reddit"]]
+    left = [80, 60, 30, 20, 16, 16, 8]
+    rows = [
+        {"source": "reddit", "media_type": "image", "step": name, "in": a, "out": b,
+         "dropped": {f"reason_{at}_{n}": 1 for n in range(9)}, "paper": step.paper[0]}
+        for at, (name, a, b, step) in enumerate(
+            zip(names, [80, *left], left, STEPS["reddit"], strict=False))
+    ]  # fmt: skip
+    figure = picture.Figure()
+    picture.FigureCanvasAgg(figure)
+    axis: Axes = figure.subplots()
+    picture._posts_panel(axis, "reddit image", rows)
+    marks = [line.get_xdata()[0] for line in axis.lines]
+    assert marks[0] == 60 / 80
+    assert marks[1] == pytest.approx(1_400_000 / 3_100_000 * 60 / 80)
+    shown = " ".join(text.get_text() for text in axis.texts).replace("\n", " ")
+    for row in rows:
+        assert all(reason in shown for reason in row["dropped"])
+    assert "…" not in shown
 
 
 def test_the_picture_is_a_picture_and_always_the_same(out, tmp_path):

@@ -1,5 +1,7 @@
 """Every rule by itself: the reason and value for what it drops, nothing for its neighbours."""
 
+import json
+
 import duckdb
 import pytest
 
@@ -276,6 +278,31 @@ def test_the_first_picture_of_a_gallery():
     assert (row["url"], row["host"], row["gallery"]) == (
         "https://i.redd.it/m1.png", "i.redd.it", True,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("items", "told", "wanted"),
+    [
+        (["x", "y"], {"x": {"status": "failed"}, "y": {"status": "valid", "m": "image/jpg"}},
+         "https://i.redd.it/y.jpg"),
+        (["x", "y"], {"x": {"status": "unprocessed", "m": "image/jpg"}, "y": {"m": "image/png"}},
+         "https://i.redd.it/y.png"),
+        (["v", "g"], {"v": {"status": "valid", "e": "RedditVideo"},
+                      "g": {"status": "valid", "m": "image/gif"}}, "https://i.redd.it/g.gif"),
+        (["gone", "1ab-c"], {"1ab-c": {"m": "image/jpg"}}, "https://i.redd.it/1ab-c.jpg"),
+        (['a"b', None, "z"], {"z": {"m": "image/jpg"}}, "https://i.redd.it/z.jpg"),
+        (["x"], {"x": {"status": "failed"}}, "https://www.reddit.com/gallery/a"),
+        ([], {}, "https://www.reddit.com/gallery/a"),
+        (["x"], None, "https://www.reddit.com/gallery/a"),
+    ],
+)  # fmt: skip
+def test_the_next_valid_picture_serves_where_the_first_failed(items, told, wanted):
+    row = submission(
+        id="a", galleries="first", is_gallery="true", url="https://www.reddit.com/gallery/a",
+        gallery_data=json.dumps({"items": [{"media_id": item} for item in items]}),
+        media_metadata=json.dumps(told),
+    )  # fmt: skip
+    assert row["url"] == wanted
 
 
 def test_lists_are_versioned():

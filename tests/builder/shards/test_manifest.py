@@ -1,7 +1,10 @@
 """`verify` names every damaged, missing and foreign file; the root follows from the files."""
 
+import errno
 import json
+import os
 import random
+from pathlib import Path
 
 import pytest
 
@@ -41,7 +44,7 @@ def test_a_whole_release_verifies(release):
     manifest = json.loads((release / "manifest.json").read_bytes())
     assert manifest["root"] == found.root
     assert manifest["root"] in (release / "README.md").read_text()
-    assert {f["path"] for f in manifest["files"]} == {TAR, PARQUET, "README.md"}
+    assert {f["path"] for f in manifest["files"]} == {TAR, PARQUET, "README.md", "funnel.png"}
     assert all({"path", "bytes", "sha256", "samples"} == set(f) for f in manifest["files"])
 
 
@@ -85,6 +88,7 @@ def test_every_flipped_bit_of_the_manifest_is_found(release):
         ("root", None), ("root", 5), ("files", 5), ("files", [5]), ("settings", []),
         ("files", [{"path": 5, "bytes": 1, "sha256": "", "samples": 0}]),
         ("files", [{"path": "../x", "bytes": 1, "sha256": "", "samples": 0}]),
+        ("files", [{"path": "\ud800", "bytes": 1, "sha256": "", "samples": 0}]),
         ("inputs", {}), ("release", None),
     ],
 )  # fmt: skip
@@ -116,15 +120,71 @@ def test_a_cut_shard_is_named_with_what_is_left(release):
     assert any("samples readable, expected 6" in problem for problem in findings)
 
 
+def footer_with(release, old, new):
+    """Exchange bytes inside the footer of the Parquet file."""
+    data = (release / PARQUET).read_bytes()
+    start = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+    assert old in data[start:]
+    (release / PARQUET).write_bytes(data[:start] + data[start:].replace(old, new, 1))
+
+
+def test_a_footer_that_is_no_text_is_named_and_the_rest_is_checked(release):
+    """The name of the writing program, read as UTF-8 by the library."""
+    (release / "zz.txt").write_text("foreign, and later in the order")
+    (release / "README.md").unlink()
+    for old in (b"parquet-cpp-arrow", b"percent_liked"):
+        footer_with(release, old, b"\xff" + old[1:])
+    found = problems(release)
+    assert "sha256" in found[PARQUET]
+    assert found["zz.txt"] == "not in the manifest"
+    assert found["README.md"] == "missing"
+    assert TAR not in found
+
+
+def test_every_damage_of_a_footer_is_named(release):
+    path = release / PARQUET
+    whole, draw = path.read_bytes(), random.Random(7)
+    length = int.from_bytes(whole[-8:-4], "little") + 8
+    places = [
+        *range(len(whole) - 8, len(whole)),
+        *draw.sample(range(len(whole) - length, len(whole)), 60),
+    ]
+    for at in places:
+        data = bytearray(whole)
+        data[at] ^= 1 << draw.randrange(8)
+        path.write_bytes(data)
+        assert "sha256" in problems(release)[PARQUET]
+
+
+def test_files_that_cannot_be_read_or_named_do_not_stop_the_check(release, monkeypatch):
+    (release / os.fsdecode(b"data/\xff.tar")).write_bytes(b"x")
+    (release / "elsewhere").symlink_to(release.parent)
+    whole = Path.open
+
+    def failing(path, *rest, **named):
+        if path.name.endswith(".tar"):
+            raise OSError(errno.EIO, "Input/output error")
+        return whole(path, *rest, **named)
+
+    monkeypatch.setattr(Path, "open", failing)  # a disk that does not give its bytes
+    found = problems(release)
+    assert found[TAR] == "cannot be read: Input/output error"
+    assert found["data/\\xff.tar"] == found["elsewhere"] == "not in the manifest"
+    assert PARQUET not in found
+    json.dumps(verify(release).as_dict()).encode()
+
+
 def test_missing_foreign_and_card_changes_are_named(release):
     (release / PARQUET).unlink()
     (release / "blift.py").write_text("import os\n")
+    (release / "funnel.png").write_bytes(b"another picture")
     with (release / "README.md").open("a") as card:
         card.write("more\n")
     found = problems(release)
     assert found[PARQUET] == "missing"
     assert found["blift.py"] == "not in the manifest"
     assert "sha256" in found["README.md"]
+    assert "sha256" in found["funnel.png"]
 
 
 def test_a_forged_list_does_not_have_the_root(release):
