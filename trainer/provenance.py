@@ -8,8 +8,10 @@ import json
 import resource
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "evaluate")
 OPTIONAL = ("deepspeed", "bitsandbytes", "trackio")
@@ -77,6 +79,24 @@ def file_sha256(path: Path) -> str:
         while block := stream.read(HASH_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+def unplaced(value: Any) -> Any:
+    """Return a record without places of this machine: of an absolute path only its name is left.
+
+    What a folder says of itself is published with it; revisions and digests say which files they
+    were.
+    """
+    if isinstance(value, Mapping):
+        return {key: unplaced(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [unplaced(item) for item in value]
+    if isinstance(value, str):
+        option, equals, given = value.partition("=")
+        if equals and option.startswith("--"):
+            return f"{option}={unplaced(given)}"
+        return Path(value).name if Path(value).expanduser().is_absolute() else value
+    return unplaced(str(value)) if isinstance(value, Path) else value
 
 
 def write_json(path: Path, value: object) -> None:

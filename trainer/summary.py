@@ -2,6 +2,7 @@
 
 import platform
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from trainer.provenance import (
     library_versions,
     model_revision,
     peak_memory,
+    unplaced,
     write_json,
 )
 
@@ -29,7 +31,7 @@ def summarise(run: Run, trainer: Any, table: list[dict[str, Any]], unusable: Any
     state, data = trainer.state, trainer.data
     seen = counts["samples"]
     loss = [entry for entry in state.log_history if "loss" in entry]
-    return {
+    found = {
         "dataset": run.dataset if run.has_dataset else None,
         "dataset_revision": data_revision(run),
         "base_model": run.model.model_name_or_path,
@@ -47,6 +49,7 @@ def summarise(run: Run, trainer: Any, table: list[dict[str, Any]], unusable: Any
         "source_epochs": trainer.source_epochs(),
         "samples_seen": seen,
         "samples_dropped": counts["dropped"],
+        "tasks": tasks_by_medium(counts["tasks"]),
         "mix_unusable": dict(unusable),
         "mix_broken": counts["broken"],
         "tokens_seen": counts["tokens"],
@@ -66,6 +69,16 @@ def summarise(run: Run, trainer: Any, table: list[dict[str, Any]], unusable: Any
         "evaluations": [entry for entry in state.log_history if "eval_loss" in entry],
         "settings": run.training.to_dict() | vars(run.blift) | vars(run.script) | vars(run.model),
     }
+    return dict(unplaced(found))
+
+
+def tasks_by_medium(counts: Mapping[str, int]) -> dict[str, dict[str, int]]:
+    """Return kind of medium -> task -> turns seen: what a model may be asked about."""
+    found: dict[str, dict[str, int]] = {}
+    for name, count in sorted(counts.items()):
+        kind, task = name.split(" ", 1)
+        found.setdefault(kind, {})[task] = count
+    return found
 
 
 def data_revision(run: Run) -> str | None:
@@ -94,15 +107,15 @@ def manifest(run: Run, summary: dict[str, Any], words: list[str]) -> dict[str, A
     ]
     named = (
         *("dataset", "dataset_revision", "base_model", "base_revision", "code_commit"),
-        *("versions", "seed", "steps", "epochs", "source_epochs", "samples_seen"),
+        *("versions", "seed", "steps", "epochs", "source_epochs", "samples_seen", "tasks"),
         *("samples_dropped", "mix_unusable", "parameter_table", "settings"),
     )
     return {
         **{name: summary[name] for name in named},
         "format": 1,
         "data_merkle_root": summary["dataset_revision"],
-        "mix": [{"path": str(file), "sha256": file_sha256(file)} for file in files],
-        "command": words,
+        "mix": [{"path": file.name, "sha256": file_sha256(file)} for file in files],
+        "command": unplaced(words),
         "recipe": recipe_of(words),
         "seeds": {"seed": run.training.seed, "data_seed": run.training.data_seed},
         "hardware": hardware(summary["world_size"]),

@@ -72,6 +72,8 @@ def test_both_questions_were_answered_elsewhere(demo: tuple[Path, str]):
     printed = demo[1]
     assert printed.count("\n  file    ") == 2
     assert "What percentage of viewers would like this video?" in printed
+    # no picture has views, so none could teach a share of viewers
+    assert "What percentage of viewers would like this image?" not in printed
     assert "Analyze this image deeply" in printed
     assert "Analyze this video deeply" in printed
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from trainer.data.rows import DatasetProblem, dataset_revision, load_rows
+from trainer.provenance import unplaced
 from training.fixtures import write_release
 
 
@@ -56,3 +57,16 @@ def test_the_manifests_root_pins_the_data(tmp_path: Path) -> None:
     assert len(str(dataset_revision(str(folder), None))) == 64
     (folder / "manifest.json").unlink()
     assert dataset_revision(str(folder), None) is None
+
+
+def test_records_name_no_place_of_this_machine():
+    record = {
+        "dataset": "/data/me/blift", "base_model": "behavior-llava/base", "url": "https://a.b/c",
+        "command": ["--config", "trainer/recipes/tiny.yaml", "--dataset=/data/me/blift", "~/x/y"],
+        "seconds": 3.5, "settings": {"output_dir": Path("/data/me/out"), "none": None},
+    }  # fmt: skip
+    assert unplaced(record) == {
+        "dataset": "blift", "base_model": "behavior-llava/base", "url": "https://a.b/c",
+        "command": ["--config", "trainer/recipes/tiny.yaml", "--dataset=blift", "y"],
+        "seconds": 3.5, "settings": {"output_dir": "out", "none": None},
+    }  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from trainer.data.compose import conversation, select_turns, turn_draw
+from trainer.data.compose import Turn, conversation, select_turns, turn_draw
 
 IGNORED = -100
 OVER_BUDGET = ("error", "drop")
@@ -101,9 +101,16 @@ class Collator:
             "mix": sum("messages" in row for row in rows),
             "turns": [row.get("turn", 0) for row in rows],
             "tokens": int(batch["attention_mask"].sum()),
+            "tasks": [taught for place in kept for taught in self.taught(rows[place])],
             "bookmarks": [row["bookmark"] for row in rows if "bookmark" in row],
         }
         return batch
+
+    def taught(self, row: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """(kind of medium, task) of every turn that this row's conversation answers."""
+        if "messages" in row:
+            return []  # the mix teaches what it teaches; its rows name no tasks
+        return [(row["json"]["media_type"], turn["task"]) for turn in self._turns(row)]
 
     def _encoded(
         self, rows: Sequence[Mapping[str, Any]], broken: list[str]
@@ -148,10 +155,12 @@ class Collator:
     def _conversation(self, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         if "messages" in row:
             return list(row["messages"])
+        return conversation(row, self._turns(row), with_answer=True)
+
+    def _turns(self, row: Mapping[str, Any]) -> list[Turn]:
         sample = row["json"]
         draw: random.Random = turn_draw(self.seed, row.get("turn", 0), sample["id"])
-        turns = select_turns(sample["turns"], self.mix, draw)
-        return conversation(row, turns, with_answer=True)
+        return select_turns(sample["turns"], self.mix, draw)
 
     def _masked_filler(self) -> dict[str, torch.Tensor]:
         """Return a batch without any label, so that every process still takes the same steps."""

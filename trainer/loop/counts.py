@@ -22,6 +22,7 @@ class Counts:
     dropped: int = 0
     tokens: int = 0
     broken: Counter[str] = field(default_factory=Counter)
+    tasks: Counter[str] = field(default_factory=Counter)
     waited: float = 0.0
     started: float = field(default_factory=time.monotonic)
     bookmarks: dict[int, tuple[int, ...]] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Counts:
         self.dropped += about["dropped"]
         self.tokens += about["tokens"]
         self.broken.update(about["broken"])
+        self.tasks.update(f"{kind} {task}" for kind, task in about["tasks"])
         for lane, *mark in about["bookmarks"]:
             self.bookmarks[lane] = tuple(mark)
 
@@ -45,15 +47,20 @@ class Counts:
             "tokens": self.tokens,
             "waited": self.waited,
         }
-        every: Sequence[Any] = gather_object([(mine, dict(self.broken), self.bookmarks)])
+        every: Sequence[Any] = gather_object(
+            [(mine, dict(self.broken), dict(self.tasks), self.bookmarks)]
+        )
         found: dict[str, Any] = {
             name: self.earlier.get(name, 0) + sum(part[0][name] for part in every) for name in mine
         }
         broken = Counter(self.earlier.get("broken", {}))
+        tasks = Counter(self.earlier.get("tasks", {}))
         marks = dict(self.earlier.get("bookmarks", {}))
-        for _, names, lanes in every:
+        for _, names, taught, lanes in every:
             broken.update(names)
+            tasks.update(taught)
             marks |= {str(lane): list(mark) for lane, mark in lanes.items()}
         seconds = self.earlier.get("seconds", 0.0) + time.monotonic() - self.started
-        found |= {"broken": dict(broken), "bookmarks": marks, "seconds": seconds}
+        found |= {"broken": dict(broken), "tasks": dict(tasks), "bookmarks": marks}
+        found["seconds"] = seconds
         return found | {"launches": self.earlier.get("launches", 0) + 1}
