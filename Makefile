@@ -17,8 +17,8 @@ export TOKENIZERS_PARALLELISM := false
 # waiting threads sleep instead of spinning: 10 times faster on a busy machine (DECISIONS.md)
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help install demo test test-slow test-gpu check format data sft eval space \
-        bench-build bench-model bench-shards clean
+.PHONY: help install demo release-demo test test-slow test-gpu check format data sft estimate eval \
+        space bench-build bench-model bench-shards bench-train bench-eval clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ $(STAMP): pyproject.toml constraints.txt demo/requirements.txt
 
 demo: install  ## raw dumps -> dataset -> training -> evaluation -> a model that answers (SIZE=nano|tiny)
 	@$(BIN)/python demo/run.py --size $(SIZE) --out $(OUT) $(ARGS)
+
+release-demo: install  ## the demo's data set, model and Space: staged, published (HF_ENDPOINT, or a folder), verified
+	@$(BIN)/python demo/publish.py --from $(OUT) --out build/release-demo $(ARGS)
 
 test: install  ## the test suite (CPU, offline)
 	@$(BIN)/python -m pytest $(ARGS)
@@ -67,6 +70,9 @@ data: install  ## build the sample dataset; ARGS="build …" for anything else b
 sft: install  ## train: RECIPE=trainer/recipes/NAME.yaml DATASET=… ARGS="--model_name_or_path …"
 	@$(BIN)/accelerate launch trainer/sft.py --config $(RECIPE) --dataset $(DATASET) $(ARGS)
 
+estimate: install  ## what RECIPE takes: tokens, hours, memory, disk
+	@$(BIN)/python -m trainer.estimate --config $(RECIPE) $(ARGS)
+
 eval: install  ## behaviour metrics of MODEL on DATASET's test split
 	@$(BIN)/python -m trainer.evaluation behavior --model $(MODEL) --dataset $(DATASET) --split test --out build/results.json $(ARGS)
 
@@ -81,6 +87,9 @@ bench-model: install  ## LlavaVid against an in-library video model of equal siz
 
 bench-shards: install  ## shard writing and reading, scene cuts
 	@$(BIN)/python benchmarks/bench_shards.py $(ARGS)
+
+bench-train: install  ## a training step against a plain loop, TRL's video path and the loader
+	@$(BIN)/python benchmarks/bench_train.py $(ARGS)
 
 clean:  ## remove build products (.venv stays)
 	@rm -rf build
