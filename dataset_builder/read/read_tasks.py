@@ -15,14 +15,14 @@ import pyarrow as pa
 from dataset_builder.ledger.ledger import LedgerWriter
 from dataset_builder.ledger.refusal import Refusal
 from dataset_builder.read import authors_release, reddit, youtube
-from dataset_builder.read.ahead import ahead
+from dataset_builder.read.compressed import Budget
 from dataset_builder.read.documents import is_release_file, records
 from dataset_builder.read.inputs import Source
 from dataset_builder.read.ndjson import Tally, tables
 from dataset_builder.read.quarantine import check_files, check_share, malformed, set_apart
-from dataset_builder.read.streams import Budget
 from dataset_builder.run.task import progress_file
 from dataset_builder.schema import STAGED_COMMENTS, STAGED_POSTS
+from dataset_builder.work.ahead import ahead
 from dataset_builder.work.partitions import COUNTS, Chunks, TextBuild, task_folder
 from dataset_builder.work.whole_files import whole
 
