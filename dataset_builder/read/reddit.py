@@ -8,6 +8,7 @@ Author names end here: posts keep a keyed hash for grouping, comments keep nothi
 import hmac
 from hashlib import sha256
 
+from dataset_builder.ledger.addresses import NO_VIDEOS, YOUTUBE_ID
 from dataset_builder.schema import REPLAY
 from dataset_builder.settings import Settings
 from dataset_builder.vocabulary import (
@@ -30,10 +31,6 @@ COMMENT_FIELDS = (
     "id", "link_id", "parent_id", "subreddit", "author", "body", "score", "created_utc",
     "retrieved_on",
 )  # fmt: skip
-YOUTUBE_ID = (
-    r"(?i:^https?://(?:www\.|m\.|music\.|gaming\.)?(?:youtube(?:-nocookie)?\.com/"
-    r"(?:.*[?&]v=|.*v%3D|embed/|shorts/|live/|v/)|youtu\.be/))([0-9A-Za-z_-]{11})"
-)
 
 
 def host_of(url: str) -> str:
@@ -43,8 +40,12 @@ def host_of(url: str) -> str:
 
 
 def youtube_id(url: str) -> str:
-    """SQL: the 11-character video id in a YouTube URL column, else null."""
-    return f"nullif(regexp_extract({url}, {quote(YOUTUBE_ID)}, 1), '')"
+    """SQL: the 11-character video id in a YouTube URL column, else null (`youtube_video`)."""
+    found = f"regexp_extract({url}, {quote(YOUTUBE_ID)}, 1)"
+    none = sql_list(("", *NO_VIDEOS))
+    # few posts hold the word, and the pattern costs more than looking for it
+    likely = f"contains(lower({url}), 'youtu')"
+    return f"CASE WHEN {likely} THEN CASE WHEN {found} NOT IN {none} THEN {found} END END"
 
 
 def clean_url(url: str) -> str:
@@ -169,9 +170,20 @@ def _media_type(settings: Settings) -> str:
 
 
 def _gallery_picture() -> str:
-    item = "json_extract_string(try_cast(gallery_data AS JSON), '$.items[0].media_id')"
-    kind = f"json_extract_string(try_cast(media_metadata AS JSON), '$.' || {item} || '.m')"
-    return f"'https://i.redd.it/' || {item} || '.' || split_part({kind}, '/', 2)"
+    """SQL: the address of a gallery's first picture that is there: uploads may fail."""
+    ids = "json_extract_string(try_cast(gallery_data AS JSON), '$.items[*].media_id')"
+
+    def told(item: str, field: str) -> str:
+        path = f"'$.\"' || {item} || '\".{field}'"
+        return f"json_extract_string(try_cast(media_metadata AS JSON), {path})"
+
+    there = (
+        f"{told('i', 'm')} LIKE 'image/%' AND coalesce({told('i', 'status')}, 'valid') = 'valid'"
+    )
+    # a path made of anything else than an id would be no path
+    fit = "regexp_full_match(i, '[0-9A-Za-z_.-]+')"
+    item = f"list_filter({ids}, lambda i: CASE WHEN {fit} THEN {there} ELSE false END)[1]"
+    return f"'https://i.redd.it/' || {item} || '.' || split_part({told(item, 'm')}, '/', 2)"
 
 
 def _post_nsfw() -> str:

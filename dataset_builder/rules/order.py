@@ -163,6 +163,11 @@ def staged(source: str, late: bool, settings: Settings) -> list[tuple[str, Rule]
     ]
 
 
+def without_comments(source: str, settings: Settings) -> list[tuple[str, Rule]]:
+    """The late rules that need no comments: a post they drop can never be kept."""
+    return [(stage, rule) for stage, rule in staged(source, True, settings) if stage != "comments"]
+
+
 def comment_rules(
     functions: Sequence[CommentRule], settings: Settings, source: str
 ) -> list[tuple[str, Rule]]:
