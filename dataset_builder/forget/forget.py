@@ -26,6 +26,7 @@ from dataset_builder.forget.rewrite import (
 )
 from dataset_builder.forget.scope import Scope, Wanted, hash_names, refused, resolve
 from dataset_builder.funnel.counts import write_funnel
+from dataset_builder.funnel.labels import hours_of, labels, sentences
 from dataset_builder.ledger.targets import Target
 from dataset_builder.ledger.tombstones import Tombstones, load_tombstones, tombstone_digest
 from dataset_builder.shards.card import CardFacts
@@ -175,5 +176,10 @@ def _counted(facts: CardFacts, release: Path, files: Sequence[ReleaseFile]) -> C
             split[row["source"]] = split.get(row["source"], 0) + 1
             comments += len(row["comments"])
     return replace(
-        facts, images=kinds["image"], videos=kinds["video"], comments=comments, sources=sources
+        facts,
+        images=kinds["image"],
+        videos=kinds["video"],
+        comments=comments,
+        sources=sources,
+        labels=sentences(labels(release.parent), hours_of(release.parent)),
     )

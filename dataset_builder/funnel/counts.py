@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dataset_builder.funnel import labels
 from dataset_builder.ledger import ledger
 from dataset_builder.rules.order import STEPS, Step
 from dataset_builder.work.whole_files import write_text
@@ -16,12 +17,14 @@ PAPER_COMMENTS[("youtube", "video")] = 775_000
 
 
 def funnel(root: Path) -> dict[str, Any]:
-    """Steps per source and media type, comments per reason, totals per kind."""
+    """Steps per source and media type, comments per reason, totals, what the labels are worth."""
     rows = ledger.counts(root)
     return {
         "steps": _post_steps([row for row in rows if row["kind"] == "post"]),
         "comments": _comments([row for row in rows if row["kind"] == "comment"]),
         "totals": _totals(rows),
+        "labels": labels.labels(root),
+        "early_hours": labels.hours_of(root),
     }
 
 
@@ -118,6 +121,7 @@ def format_table(found: Mapping[str, Any]) -> str:
             f"{row['source']:8} {row['media_type']:6} {name:34} {row['kept']:>12,} "
             f"{paper:>12}  {why}"
         )
+    lines += labels.sentences(found["labels"], found["early_hours"])
     return "\n".join(lines)
 
 

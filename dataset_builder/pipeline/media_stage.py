@@ -10,6 +10,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dataset_builder.annotate import language
@@ -17,6 +18,7 @@ from dataset_builder.annotate.registry import AnnotatorChoice, choose_annotators
 from dataset_builder.annotate.run import annotate_media, read_file
 from dataset_builder.errors import BuildError
 from dataset_builder.forget.forget import refuse_forgotten
+from dataset_builder.funnel.labels import labels, sentences
 from dataset_builder.ledger.reasons import NSFW
 from dataset_builder.ledger.tombstones import Tombstones, load_tombstones
 from dataset_builder.media.duplicates import looking_alike, merge_duplicates
@@ -88,6 +90,8 @@ def _release(
     files = write_shards(packed, DEFAULT_CONFIG, build_dir, settings, workers)
     facts = _facts(tier, chosen if judged.has_media() else [], absent, counts, work)
     write_media_ledger(judged, comments, merged, tombstones)
+    hours = {name: settings.source(name).early_hours for name in SOURCES}
+    facts = replace(facts, labels=sentences(labels(build_dir), hours))
     root = close_release(files, release, facts, [i.as_dict() for i in inputs], settings.as_dict())
     return _summary(root, files, facts.comments, judged.reasons())
 

@@ -66,7 +66,7 @@ def read_comments(build: TextBuild, task: int, source: Source) -> None:
     ours = reddit.wanted(build.settings, unknown=True)
     author = reddit.author_hash("author", build.key)
     with read_task(build, task, "comment") as job:
-        for rows in job.chunks(source, reddit.COMMENT_FIELDS):
+        for rows in job.chunks(source, reddit.comment_fields(build.settings)):
             read = job.refusal.comments(f"{reddit.comment_rows()} WHERE {ours}", author)
             staged = reddit.comments_sql(read, build.settings, build.key)
             select = f"SELECT {COMMENT_NAMES} FROM ({staged})"

@@ -25,11 +25,11 @@ SUBMISSION_FIELDS = (
     "id", "name", "subreddit", "author", "title", "url", "selftext", "created_utc", "score",
     "upvote_ratio", "num_comments", "over_18", "is_self", "is_gallery", "gallery_data",
     "media_metadata", "media", "preview", "removed_by_category", "banned_by", "link_flair_text",
-    "retrieved_on",
+    "retrieved_on", "_meta",
 )  # fmt: skip
 COMMENT_FIELDS = (
     "id", "link_id", "parent_id", "subreddit", "author", "body", "score", "created_utc",
-    "retrieved_on",
+    "retrieved_on", "_meta",
 )  # fmt: skip
 
 
@@ -142,8 +142,8 @@ def submissions_sql(settings: Settings, key: bytes) -> str:
         AS permalink,
       title, NULL::VARCHAR AS description, NULL::VARCHAR AS channel, NULL::VARCHAR AS channel_id,
       NULL::VARCHAR AS brand, {number("created_utc")} AS created,
-      try_cast(json_extract(try_cast(media AS JSON), '$.reddit_video.duration') AS DOUBLE)
-        AS duration,
+      nullif(try_cast(json_extract(try_cast(media AS JSON), '$.reddit_video.duration') AS DOUBLE),
+        0) AS duration,
       try_cast(json_extract(try_cast(preview AS JSON), '{size}.width') AS BIGINT) AS width,
       try_cast(json_extract(try_cast(preview AS JSON), '{size}.height') AS BIGINT) AS height,
       NULL::BIGINT AS likes, NULL::BIGINT AS views, {number("score")} AS score,
@@ -157,7 +157,7 @@ def submissions_sql(settings: Settings, key: bytes) -> str:
       ({truth("is_gallery")}
         OR coalesce(regexp_matches({url}, '(?i)reddit\\.com/gallery/'), false)) AS gallery,
       {truth("is_self")} AS is_self, false AS comments_disabled,
-      {number("retrieved_on")} AS retrieved
+      {_retrieved()} AS retrieved
     FROM raw"""
 
 
@@ -170,20 +170,9 @@ def _media_type(settings: Settings) -> str:
 
 
 def _gallery_picture() -> str:
-    """SQL: the address of a gallery's first picture that is there: uploads may fail."""
-    ids = "json_extract_string(try_cast(gallery_data AS JSON), '$.items[*].media_id')"
-
-    def told(item: str, field: str) -> str:
-        path = f"'$.\"' || {item} || '\".{field}'"
-        return f"json_extract_string(try_cast(media_metadata AS JSON), {path})"
-
-    there = (
-        f"{told('i', 'm')} LIKE 'image/%' AND coalesce({told('i', 'status')}, 'valid') = 'valid'"
-    )
-    # a path made of anything else than an id would be no path
-    fit = "regexp_full_match(i, '[0-9A-Za-z_.-]+')"
-    item = f"list_filter({ids}, lambda i: CASE WHEN {fit} THEN {there} ELSE false END)[1]"
-    return f"'https://i.redd.it/' || {item} || '.' || split_part({told(item, 'm')}, '/', 2)"
+    item = "json_extract_string(try_cast(gallery_data AS JSON), '$.items[0].media_id')"
+    kind = f"json_extract_string(try_cast(media_metadata AS JSON), '$.' || {item} || '.m')"
+    return f"'https://i.redd.it/' || {item} || '.' || split_part({kind}, '/', 2)"
 
 
 def _post_nsfw() -> str:
@@ -203,6 +192,28 @@ def _post_deleted() -> str:
         "WHEN banned_by IS NOT NULL AND lower(banned_by) <> 'false' THEN 'banned' "
         f"WHEN {deleted_text('title')} OR {deleted_text('selftext')} THEN 'text' END"
     )
+
+
+def _retrieved() -> str:
+    """SQL: when the row's score was read; Arctic Shift looks twice and keeps the later score."""
+    # a number behind its name: reading the object as JSON costs twice as much
+    again = "try_cast(regexp_extract(_meta, '\"retrieved_2nd_on\": ?([0-9]+)', 1) AS BIGINT)"
+    later = f"CASE WHEN contains(_meta, 'retrieved_2nd_on') THEN {again} END"
+    return f"nullif(greatest({number('retrieved_on')}, {later}), 0)"
+
+
+def drops_uploader(settings: Settings) -> bool:
+    return settings.reddit.uploader_comments == "drop"
+
+
+def drops_pinned(settings: Settings) -> bool:
+    return settings.reddit.pinned_comments == "drop"
+
+
+def comment_fields(settings: Settings) -> tuple[str, ...]:
+    """The fields of a comment that these settings need."""
+    more = ("is_submitter",) if drops_uploader(settings) else ()
+    return COMMENT_FIELDS + more + (("stickied",) if drops_pinned(settings) else ())
 
 
 def comment_rows() -> str:
@@ -225,7 +236,9 @@ def comments_sql(rows: str, settings: Settings, key: bytes) -> str:
       {number("created_utc")} AS created, NULL::BIGINT AS position, {author} AS author_key,
       {bot("author")} AS bot,
       CASE WHEN author = '[deleted]' THEN 'author' END AS deleted, {reply} AS reply,
-      {number("retrieved_on")} AS retrieved
+      {truth("is_submitter") if drops_uploader(settings) else "false"} AS uploader,
+      {truth("stickied") if drops_pinned(settings) else "false"} AS pinned,
+      {_retrieved()} AS retrieved
     FROM ({rows})"""
 
 

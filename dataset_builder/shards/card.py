@@ -38,6 +38,7 @@ class CardFacts:
     comments: int
     sources: Mapping[str, Mapping[str, int]]  # split -> source -> samples
     replaced: Mapping[str, int]  # personal data in texts, by class
+    labels: Sequence[str] = ()  # what they are worth, in words; older manifests have none
 
 
 def render_card(
@@ -61,6 +62,7 @@ def render_card(
         "annotators": _table(facts.annotators),
         "absent": _absent(facts.absent),
         "replaced": _replaced(facts.replaced),
+        "labels": "\n".join(f"- {line}" for line in facts.labels or ["none were counted"]),
         "preset": settings["preset"],
     }
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values).encode()
