@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from dataset_builder.commands import ask, build, media, removal
 from dataset_builder.commands.command import RAW
-from dataset_builder.errors import BuildError, UsageError
+from dataset_builder.errors import BuildError, UsageError, told
 from dataset_builder.run.interrupts import interrupts_noted
 
 INTERRUPTED = "\nblift: interrupted; run the same command again to go on"
@@ -35,7 +35,7 @@ def _fail(arguments: argparse.Namespace, error: BaseException, code: int) -> int
     if arguments.debug:
         traceback.print_exception(error)
     known = isinstance(error, BuildError | UsageError | OSError) or _is_machine(error)
-    text = str(error) if known else f"{type(error).__name__}: {error} (defect; see --debug)"
+    text = told(error) if known else f"{type(error).__name__}: {error} (defect; see --debug)"
     print(f"blift: {text}", file=sys.stderr)
     return code
 

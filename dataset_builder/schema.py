@@ -48,6 +48,7 @@ POSTS = pa.schema(
         *_FACTS,
         ("group_key", pa.string()),  # posts sharing it never land in two splits
         ("split", pa.string()),  # train | validation | test
+        ("early", pa.bool_()),  # likes and score were read too soon to say much; null = unknown
     ]
 )
 COMMENTS = pa.schema(
@@ -57,6 +58,7 @@ COMMENTS = pa.schema(
         ("text", pa.string()),  # normalised, personal data replaced by placeholders
         ("likes", pa.int64()),
         ("rank", pa.int32()),  # 1 = top
+        ("early", pa.bool_()),  # as in POSTS
     ]
 )
 LEDGER = pa.schema(
@@ -144,6 +146,8 @@ STAGED_COMMENTS = pa.schema(
         ("bot", pa.string()),  # what the author's name says; likewise deleted
         ("deleted", pa.string()),
         ("reply", pa.bool_()),
+        ("uploader", pa.bool_()),  # written by whoever posted the media
+        ("pinned", pa.bool_()),
         ("retrieved", pa.int64()),
     ]
 )

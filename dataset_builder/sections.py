@@ -25,6 +25,7 @@ Text = Annotated[str, TEXT]
 TextOrNull = Annotated[str | None, TEXT.or_null()]
 Positive = Annotated[float, ABOVE_0]
 PositiveOrNull = Annotated[float | None, ABOVE_0.or_null()]
+KeepOrDrop = Annotated[str, choice("keep", "drop")]
 Number = Annotated[float, FROM_0]
 WholeOrNull = Annotated[int | None, allowed.COUNT.or_null()]
 CountOrNull = Annotated[int | None, SOME.or_null()]
@@ -33,7 +34,7 @@ ShareOrNull = Annotated[float | None, share().or_null()]
 
 @dataclass(frozen=True)
 class Source:
-    """What both platforms have: window, comments, duplicates."""
+    """What both platforms have: window, labels, comments, duplicates."""
 
     start: Day
     end: Day
@@ -46,6 +47,12 @@ class Source:
     tfidf_threshold: ShareOrNull
     min_comments: WholeOrNull
     max_seconds: PositiveOrNull
+    early_hours: Positive
+    early_posts: KeepOrDrop
+    early_comments: Annotated[str, choice("keep", "last", "drop")]
+    uploader_comments: KeepOrDrop
+    pinned_comments: KeepOrDrop
+    link_only_comments: KeepOrDrop
 
 
 @dataclass(frozen=True)

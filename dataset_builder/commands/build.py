@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from dataset_builder.commands.command import add_command, add_settings, settings_of, show
-from dataset_builder.errors import UsageError
+from dataset_builder.errors import BuildError, UsageError
 from dataset_builder.ledger.reasons import NAMING
 
 
 def _add_inputs(command: Any) -> None:
+    submissions = "RS dumps (.zst, .xz, .bz2, .gz, plain, Parquet) or the BLIFT release"
     many: dict[str, Any] = {"nargs": "+", "type": Path, "default": [], "metavar": "P"}
-    command.add_argument("--reddit-submissions", help="RS dumps or the BLIFT release", **many)
+    command.add_argument("--reddit-submissions", help=submissions, **many)
     command.add_argument("--reddit-comments", help="RC dumps", **many)
     command.add_argument("--youtube", help="yt-dlp info.json/jsonl(.gz), Data API pages", **many)
     command.add_argument("--channels", help="Wikidata channel list, JSON or CSV", **many)
@@ -31,6 +32,7 @@ def add_build(commands: Any) -> None:
     command.add_argument("--media", required=True, help=f"folder of media files, or none. {NAMING}")
     command.add_argument("--out", required=True, type=Path, help="build folder")
     command.add_argument("--dry-run", action="store_true", help="show the plan, write nothing")
+    command.add_argument("--allow-empty", action="store_true", help="0 although nothing was kept")
 
 
 def _request(arguments: argparse.Namespace, out: Path, media: str) -> Any:
@@ -74,9 +76,12 @@ def _build(arguments: argparse.Namespace) -> None:
         + f"{result['bytes']:,} bytes)\nMerkle root: {result['root']}"
     )
     show(arguments, result, text)
-    if not result["samples"]:
-        said = f"blift: no sample was kept; blift stats --build {arguments.out} counts the reasons"
-        print(said, file=sys.stderr)
+    if result["samples"]:
+        return
+    said = f"no sample was kept; blift stats --build {arguments.out} counts the reasons"
+    if not arguments.allow_empty:
+        raise BuildError(f"{said}, and --allow-empty takes such a build for done")
+    print(f"blift: {said}", file=sys.stderr)
 
 
 def _plan_text(found: dict[str, Any]) -> str:

@@ -10,15 +10,15 @@ from pathlib import Path
 
 from dataset_builder.fetch.safe_http import FetchError
 from dataset_builder.fetch.store import Wanted
-from dataset_builder.ledger.addresses import canonical_url
+from dataset_builder.ledger.addresses import youtube_video
 
 
 def download_youtube(wanted: Wanted, partial: Path, max_bytes: int, seconds: float) -> None:
     """One video by yt-dlp, from an address built from its id alone, in a limited process."""
     if find_spec("yt_dlp") is None:
         raise FetchError("no_downloader", "YouTube needs yt-dlp; pip install 'blift[youtube]'")
-    video = (canonical_url(wanted.url) or "").partition("v=")[2]
-    if not video.replace("-", "").replace("_", "").isalnum():
+    video = youtube_video(wanted.url)
+    if video is None:
         raise FetchError("forbidden_url", f"no video id in {wanted.url[:80]!r}")
     address = f"https://www.youtube.com/watch?v={video}"
     run_downloader(address, partial, max_bytes, seconds)

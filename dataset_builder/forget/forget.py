@@ -175,5 +175,9 @@ def _counted(facts: CardFacts, release: Path, files: Sequence[ReleaseFile]) -> C
             split[row["source"]] = split.get(row["source"], 0) + 1
             comments += len(row["comments"])
     return replace(
-        facts, images=kinds["image"], videos=kinds["video"], comments=comments, sources=sources
+        facts,
+        images=kinds["image"],
+        videos=kinds["video"],
+        comments=comments,
+        sources=sources,
     )

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from dataset_builder.funnel import labels
 from dataset_builder.funnel.titles import title_of
 from dataset_builder.ledger import ledger
 from dataset_builder.rules.order import STEPS, Step
@@ -17,7 +18,8 @@ PAPER_COMMENTS[("youtube", "video")] = 775_000
 
 
 def funnel(root: Path, settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Headline, steps per source and media type, comments per reason, totals per kind.
+    """Headline, steps per source and media type, comments per reason, totals per kind,
+    and what the labels are worth.
 
     `settings` as the manifest records them, whose words the steps are told in; None: those of the
     build's release.
@@ -29,6 +31,8 @@ def funnel(root: Path, settings: Mapping[str, Any] | None = None) -> dict[str, A
         "steps": _post_steps([row for row in rows if row["kind"] == "post"], used),
         "comments": _comments([row for row in rows if row["kind"] == "comment"]),
         "totals": totals,
+        "labels": labels.labels(root),
+        "early_hours": labels.hours_of(used),
     }
 
 
@@ -149,6 +153,7 @@ def format_table(found: Mapping[str, Any]) -> str:
             f"{row['source']:8} {row['media_type']:6} {name:45} {row['kept']:>12,} "
             f"{paper:>12}  {why}"
         )
+    lines += labels.sentences(found["labels"], found["early_hours"])
     return "\n".join(lines)
 
 

@@ -95,7 +95,8 @@ def _merge(
             merged.comments[comment["id"]] = (f"post_dropped:{DUPLICATE}", stays)
         return
     pool = [c for i in group for c in comments[i]]
-    kept, dropped = best_comments(pool, section.tfidf_threshold, keep)
+    last = section.early_comments == "last"
+    kept, dropped = best_comments(pool, section.tfidf_threshold, keep, last)
     merged.comments |= dropped
     merged.replaced[stays] = kept
     if pool and len(kept) < (section.min_comments or 0):
@@ -105,10 +106,18 @@ def _merge(
 
 
 def best_comments(
-    pool: Sequence[Comment], threshold: float | None, keep: int | None
+    pool: Sequence[Comment], threshold: float | None, keep: int | None, early_last: bool
 ) -> tuple[list[Comment], dict[str, Drop]]:
-    """The best of pooled comments in their new order, and the others' reasons."""
-    ordered = sorted(pool, key=lambda c: (-(c["likes"] or 0), c["rank"], c["id"]))
+    """The best of pooled comments in their new order, and the others' reasons.
+
+    `early_last`: likes that were read too soon rank none, and behind all others.
+    """
+
+    def place(comment: Comment) -> tuple[Any, ...]:
+        mute = early_last and bool(comment["early"])
+        return mute, 0 if mute else -(comment["likes"] or 0), comment["rank"], comment["id"]
+
+    ordered = sorted(pool, key=place)
     dropped: dict[str, Drop] = {}
     if threshold is not None and len(ordered) > 1:
         texts = [c["text"] for c in ordered]

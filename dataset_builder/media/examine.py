@@ -28,7 +28,7 @@ RECORDS = 3  # what a record holds; another number and files are examined anew
 
 @dataclass(frozen=True)
 class MediaFile:
-    """A local file; decoded into scenes only up to `max_seconds` (None: any length)."""
+    """A local file; cut into scenes only where `max_seconds` (None: any length) may keep it."""
 
     path: Path
     bytes: int
@@ -113,7 +113,8 @@ def _is_done(store: RecordStore, sha256: str, max_seconds: float | None) -> bool
 
 
 def _short_enough(duration: float | None, max_seconds: float | None) -> bool:
-    return max_seconds is None or (duration or 0.0) <= max_seconds
+    # up to the second by which a file may run on (`judge.deciding_seconds`)
+    return max_seconds is None or (duration or 0.0) < max_seconds + 1
 
 
 def _examine(

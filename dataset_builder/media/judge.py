@@ -19,6 +19,7 @@ from dataset_builder.media.verdicts import JUDGED, Drop
 from dataset_builder.settings import Settings
 
 MATCHES = 0.75  # of the compared frames
+SECOND = 1.0
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def _judge(
     if drop is not None and not settings.media.required:
         drop = None  # kept without media
     if drop is None:
-        drop = _length(row, row["file_duration"] if has_file else row["duration"], settings)
+        drop = _length(row, deciding_seconds(row, has_file), settings)
     usable = has_file and drop is None
     return {
         **{name: row.get(name) for name in JUDGED.names},
@@ -76,8 +77,21 @@ def _judge(
     }
 
 
+def deciding_seconds(row: Mapping[str, Any], has_file: bool) -> float | None:
+    """The seconds by which a video is judged: the platform's, which the paper's limits are in.
+
+    Files run on for some frames of sound. Only one that differs by a second or more from what the
+    platform said is another video, and is judged by itself; one of which nothing was said, too:
+    both in whole seconds, as the platforms count. Zero is no length (live and upcoming videos).
+    """
+    said, found = row["duration"] or None, (row["file_duration"] or None) if has_file else None
+    if found is None or (said is not None and abs(found - said) < SECOND):
+        return said
+    return float(found // SECOND)
+
+
 def _length(row: Mapping[str, Any], duration: float | None, settings: Settings) -> Drop | None:
-    """The length rules for a video; the file's own length counts before the dump's."""
+    """The length rules for a video."""
     if row["media_type"] != "video":
         return None
     longest = longest_allowed(row["source"], settings)

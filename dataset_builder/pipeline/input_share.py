@@ -11,8 +11,9 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dataset_builder.read.compressed import Budget, decompressed
 from dataset_builder.read.ndjson import is_parquet
-from dataset_builder.read.streams import Budget, decompressed, line_blocks
+from dataset_builder.read.streams import line_blocks
 from dataset_builder.settings import Settings
 
 SAMPLE_BYTES = 128 << 20  # decompressed, wanted of the largest role

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from dataset_builder.ledger.addresses import youtube_video
 from dataset_builder.read.ndjson import mend
 from dataset_builder.read.reddit import subreddits
 from dataset_builder.read.youtube import Row, Rows
@@ -15,7 +16,6 @@ from dataset_builder.settings import Settings
 
 FIELDS = ("url", "permalink", "comments", "num_comments", "subreddit", "title")
 _POST_ID = re.compile(r"/comments/([0-9a-z]+)", re.I)
-_VIDEO_ID = re.compile(r"(?:[?&]v=|youtu\.be/|/embed/|/shorts/)([0-9A-Za-z_-]{11})")
 
 
 def is_release(names: Any) -> bool:
@@ -33,7 +33,6 @@ def parse(record: Mapping[str, Any], settings: Settings, rows: Rows) -> None:
     native = found.group(1).lower()
     subreddit = str(record.get("subreddit") or "").lower().removeprefix("r/")
     _, videos = subreddits(settings)
-    video = _VIDEO_ID.search(url)
     count = record.get("num_comments")
     row: Row = {
         "id": f"reddit-{native}",
@@ -41,7 +40,7 @@ def parse(record: Mapping[str, Any], settings: Settings, rows: Rows) -> None:
         "media_type": "video" if subreddit in videos else "image",
         "native_id": native,
         "url": mend(url),
-        "media_key": video.group(1) if video and "youtu" in url else native,
+        "media_key": youtube_video(url) or native,
         "subreddit": subreddit or None,
         "host": _host(url),
         # without the words of the title, which may hold anything

@@ -10,9 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dataset_builder.read import authors_release
-from dataset_builder.read.ahead import ahead
+from dataset_builder.read.compressed import Budget, decompressed
 from dataset_builder.read.ndjson import BATCH_ROWS, Tally, damaged_parquet, is_parquet, loads
-from dataset_builder.read.streams import BOM, Budget, decompressed, line_blocks
+from dataset_builder.read.streams import BOM, line_blocks
+from dataset_builder.work.ahead import ahead
 
 DOCUMENT_BYTES = 256 << 20  # a JSON document (not line by line) is read whole
 Numbered = tuple[dict[str, Any], int]

@@ -16,9 +16,10 @@ from dataset_builder.errors import DamagedInput, UsageError
 from dataset_builder.ledger.tombstones import load_tombstones
 from dataset_builder.read.authors_release import is_release
 from dataset_builder.read.channels import read_channels
+from dataset_builder.read.compressed import Budget
 from dataset_builder.read.documents import first_lines
 from dataset_builder.read.ndjson import is_parquet, loads
-from dataset_builder.read.streams import BOM, Budget
+from dataset_builder.read.streams import BOM
 from dataset_builder.read.youtube import PLAYLISTS, is_video
 from dataset_builder.schema import InputDigest
 from dataset_builder.work.layout import Layout
@@ -36,7 +37,7 @@ WANTED = {
     "reddit_comments": "Reddit comments (with link_id)",
     "youtube": "yt-dlp videos or YouTube Data API pages",
 }
-SUFFIXES = (".json", ".jsonl", ".ndjson", ".gz", ".zst", ".parquet")
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".gz", ".zst", ".bz2", ".xz", ".parquet")
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dataset_builder.errors import DamagedInput
-from dataset_builder.read.ahead import ahead, ordered
-from dataset_builder.read.streams import Block, Budget, decompressed, line_blocks, without_bom
+from dataset_builder.read.compressed import Budget, decompressed
+from dataset_builder.read.streams import Block, line_blocks, without_bom
+from dataset_builder.work.ahead import ahead, ordered
 from dataset_builder.work.sql import quote
 
 PARQUET_MAGIC = b"PAR1"

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from dataset_builder.ledger.refusal import refuses
+from dataset_builder.read.compressed import window_bytes
 from dataset_builder.read.inputs import Inputs, Source
 from dataset_builder.read.read_tasks import read_comments, read_documents, read_submissions
-from dataset_builder.read.streams import window_bytes
 from dataset_builder.run.task import Demand
 from dataset_builder.settings import Settings
 from dataset_builder.work.partitions import TextBuild

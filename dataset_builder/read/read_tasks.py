@@ -15,14 +15,14 @@ import pyarrow as pa
 from dataset_builder.ledger.ledger import LedgerWriter
 from dataset_builder.ledger.refusal import Refusal
 from dataset_builder.read import authors_release, reddit, youtube
-from dataset_builder.read.ahead import ahead
+from dataset_builder.read.compressed import Budget
 from dataset_builder.read.documents import is_release_file, records
 from dataset_builder.read.inputs import Source
 from dataset_builder.read.ndjson import Tally, tables
 from dataset_builder.read.quarantine import check_files, check_share, malformed, set_apart
-from dataset_builder.read.streams import Budget
 from dataset_builder.run.task import progress_file
 from dataset_builder.schema import STAGED_COMMENTS, STAGED_POSTS
+from dataset_builder.work.ahead import ahead
 from dataset_builder.work.partitions import COUNTS, Chunks, TextBuild, task_folder
 from dataset_builder.work.whole_files import whole
 
@@ -66,7 +66,7 @@ def read_comments(build: TextBuild, task: int, source: Source) -> None:
     ours = reddit.wanted(build.settings, unknown=True)
     author = reddit.author_hash("author", build.key)
     with read_task(build, task, "comment") as job:
-        for rows in job.chunks(source, reddit.COMMENT_FIELDS):
+        for rows in job.chunks(source, reddit.comment_fields(build.settings)):
             read = job.refusal.comments(f"{reddit.comment_rows()} WHERE {ours}", author)
             staged = reddit.comments_sql(read, build.settings, build.key)
             select = f"SELECT {COMMENT_NAMES} FROM ({staged})"

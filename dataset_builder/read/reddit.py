@@ -8,6 +8,7 @@ Author names end here: posts keep a keyed hash for grouping, comments keep nothi
 import hmac
 from hashlib import sha256
 
+from dataset_builder.ledger.addresses import NO_VIDEOS, YOUTUBE_ID
 from dataset_builder.schema import REPLAY
 from dataset_builder.settings import Settings
 from dataset_builder.vocabulary import (
@@ -24,16 +25,12 @@ SUBMISSION_FIELDS = (
     "id", "name", "subreddit", "author", "title", "url", "selftext", "created_utc", "score",
     "upvote_ratio", "num_comments", "over_18", "is_self", "is_gallery", "gallery_data",
     "media_metadata", "media", "preview", "removed_by_category", "banned_by", "link_flair_text",
-    "retrieved_on",
+    "retrieved_on", "_meta",
 )  # fmt: skip
 COMMENT_FIELDS = (
     "id", "link_id", "parent_id", "subreddit", "author", "body", "score", "created_utc",
-    "retrieved_on",
+    "retrieved_on", "_meta",
 )  # fmt: skip
-YOUTUBE_ID = (
-    r"(?i:^https?://(?:www\.|m\.|music\.|gaming\.)?(?:youtube(?:-nocookie)?\.com/"
-    r"(?:.*[?&]v=|.*v%3D|embed/|shorts/|live/|v/)|youtu\.be/))([0-9A-Za-z_-]{11})"
-)
 
 
 def host_of(url: str) -> str:
@@ -43,8 +40,12 @@ def host_of(url: str) -> str:
 
 
 def youtube_id(url: str) -> str:
-    """SQL: the 11-character video id in a YouTube URL column, else null."""
-    return f"nullif(regexp_extract({url}, {quote(YOUTUBE_ID)}, 1), '')"
+    """SQL: the 11-character video id in a YouTube URL column, else null (`youtube_video`)."""
+    found = f"regexp_extract({url}, {quote(YOUTUBE_ID)}, 1)"
+    none = sql_list(("", *NO_VIDEOS))
+    # few posts hold the word, and the pattern costs more than looking for it
+    likely = f"contains(lower({url}), 'youtu')"
+    return f"CASE WHEN {likely} THEN CASE WHEN {found} NOT IN {none} THEN {found} END END"
 
 
 def clean_url(url: str) -> str:
@@ -141,8 +142,8 @@ def submissions_sql(settings: Settings, key: bytes) -> str:
         AS permalink,
       title, NULL::VARCHAR AS description, NULL::VARCHAR AS channel, NULL::VARCHAR AS channel_id,
       NULL::VARCHAR AS brand, {number("created_utc")} AS created,
-      try_cast(json_extract(try_cast(media AS JSON), '$.reddit_video.duration') AS DOUBLE)
-        AS duration,
+      nullif(try_cast(json_extract(try_cast(media AS JSON), '$.reddit_video.duration') AS DOUBLE),
+        0) AS duration,
       try_cast(json_extract(try_cast(preview AS JSON), '{size}.width') AS BIGINT) AS width,
       try_cast(json_extract(try_cast(preview AS JSON), '{size}.height') AS BIGINT) AS height,
       NULL::BIGINT AS likes, NULL::BIGINT AS views, {number("score")} AS score,
@@ -156,7 +157,7 @@ def submissions_sql(settings: Settings, key: bytes) -> str:
       ({truth("is_gallery")}
         OR coalesce(regexp_matches({url}, '(?i)reddit\\.com/gallery/'), false)) AS gallery,
       {truth("is_self")} AS is_self, false AS comments_disabled,
-      {number("retrieved_on")} AS retrieved
+      {_retrieved()} AS retrieved
     FROM raw"""
 
 
@@ -204,6 +205,28 @@ def _post_deleted() -> str:
     )
 
 
+def _retrieved() -> str:
+    """SQL: when the row's score was read; Arctic Shift looks twice and keeps the later score."""
+    # a number behind its name: reading the object as JSON costs twice as much
+    again = "try_cast(regexp_extract(_meta, '\"retrieved_2nd_on\": ?([0-9]+)', 1) AS BIGINT)"
+    later = f"CASE WHEN contains(_meta, 'retrieved_2nd_on') THEN {again} END"
+    return f"nullif(greatest({number('retrieved_on')}, {later}), 0)"
+
+
+def drops_uploader(settings: Settings) -> bool:
+    return settings.reddit.uploader_comments == "drop"
+
+
+def drops_pinned(settings: Settings) -> bool:
+    return settings.reddit.pinned_comments == "drop"
+
+
+def comment_fields(settings: Settings) -> tuple[str, ...]:
+    """The fields of a comment that these settings need."""
+    more = ("is_submitter",) if drops_uploader(settings) else ()
+    return COMMENT_FIELDS + more + (("stickied",) if drops_pinned(settings) else ())
+
+
 def comment_rows() -> str:
     """SELECT over `raw` (COMMENT_FIELDS as text) that adds the post's id, as ours."""
     native = "CASE WHEN starts_with(link_id, 't3_') THEN link_id[4:] ELSE link_id END"
@@ -224,7 +247,9 @@ def comments_sql(rows: str, settings: Settings, key: bytes) -> str:
       {number("created_utc")} AS created, NULL::BIGINT AS position, {author} AS author_key,
       {bot("author")} AS bot,
       CASE WHEN author = '[deleted]' THEN 'author' END AS deleted, {reply} AS reply,
-      {number("retrieved_on")} AS retrieved
+      {truth("is_submitter") if drops_uploader(settings) else "false"} AS uploader,
+      {truth("stickied") if drops_pinned(settings) else "false"} AS pinned,
+      {_retrieved()} AS retrieved
     FROM ({rows})"""
 
 

@@ -1,7 +1,7 @@
 """YouTube records to staged posts and comments: yt-dlp info.json and Data API v3 pages.
 
 A record is one yt-dlp video (with its comments), a yt-dlp playlist, one API resource or one API
-list page. Comment authors are not read at all.
+list page. Comment authors are compared with the channel, and not kept.
 """
 
 import datetime
@@ -23,7 +23,7 @@ CATEGORIES = {
     "28": "science & technology", "29": "nonprofits & activism", "30": "movies",
     "31": "anime/animation", "43": "shows", "44": "trailers",
 }  # fmt: skip
-_DURATION = re.compile(r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$")
+_DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$")
 _UNUSED_KINDS = {
     "youtube#channelListResponse", "youtube#playlistItemListResponse", "youtube#channel",
     "youtube#searchListResponse", "youtube#videoCategoryListResponse",
@@ -55,7 +55,7 @@ def parse(record: Mapping[str, Any], rows: Rows) -> None:
     elif kind == "youtube#commentThread":
         _api_thread(record, rows)
     elif kind == "youtube#comment":
-        rows.comments.append(_api_comment(record, None, True))
+        rows.comments.append(_api_comment(record, {}, True))
     elif kind:
         raise ValueError(f"a page of kind {_plain(kind)}, expected videos or comment threads")
     elif record.get("_type") in PLAYLISTS:
@@ -96,14 +96,13 @@ def _video(record: Mapping[str, Any], rows: Rows) -> None:
     comments = list(_items(record, "comments"))
     post = _post(video)
     categories = record.get("categories") or []
-    retrieved = _int(record.get("epoch"))
     post.update(
         title=_text(record.get("title") or record.get("fulltitle")),
         description=_text(record.get("description")),
         channel=_text(record.get("channel") or record.get("uploader")),
         channel_id=_text(record.get("channel_id")),
         created=_created(record),
-        duration=_float(record.get("duration")),
+        duration=_seconds(_float(record.get("duration"))),
         width=_int(record.get("width")),
         height=_int(record.get("height")),
         likes=_count(record.get("like_count")),
@@ -118,25 +117,27 @@ def _video(record: Mapping[str, Any], rows: Rows) -> None:
         comments_disabled="comments" in record
         and not comments
         and not _count(record.get("comment_count")),
-        retrieved=retrieved,
+        retrieved=_int(record.get("epoch")) or None,
     )
     rows.posts.append(post)
     for position, item in enumerate(comments):
-        rows.comments.append(_comment(post["id"], video, item, position, retrieved))
+        rows.comments.append(_comment(post, item, position))
 
 
-def _comment(
-    post: str, video: str, item: Mapping[str, Any], position: int, retrieved: int | None
-) -> Row:
+def _comment(post: Row, item: Mapping[str, Any], position: int) -> Row:
+    author = _text(item.get("author_id"))
     return {
-        "post_id": post,
-        "id": _text(item.get("id")) or f"{video}.{position}",
+        "post_id": post["id"],
+        "id": _text(item.get("id")) or f"{post['native_id']}.{position}",
         "body": _text(item.get("text")),
         "likes": _count(item.get("like_count")),
         "created": _int(item.get("timestamp")),
         "position": position,
         "reply": str(item.get("parent") or "root") != "root",
-        "retrieved": retrieved,
+        "uploader": item.get("author_is_uploader") is True
+        or (author is not None and author == post["channel_id"]),
+        "pinned": item.get("is_pinned") is True,
+        "retrieved": post["retrieved"],
     }
 
 
@@ -186,18 +187,20 @@ def _api_video(item: Mapping[str, Any]) -> Row:
 
 def _api_thread(item: Mapping[str, Any], rows: Rows) -> None:
     snippet = _part(item, "snippet")
-    video = _text(snippet.get("videoId"))
-    rows.comments.append(_api_comment(_part(snippet, "topLevelComment"), video, False))
+    rows.comments.append(_api_comment(_part(snippet, "topLevelComment"), snippet, False))
     for reply in _items(_part(item, "replies"), "comments"):
-        rows.comments.append(_api_comment(reply, video, True))
+        rows.comments.append(_api_comment(reply, snippet, True))
 
 
-def _api_comment(item: Mapping[str, Any], video: str | None, reply: bool) -> Row:
+def _api_comment(item: Mapping[str, Any], thread: Mapping[str, Any], reply: bool) -> Row:
     snippet = _part(item, "snippet")
-    video, comment = video or _text(snippet.get("videoId")), _text(item.get("id"))
+    video = _text(thread.get("videoId")) or _text(snippet.get("videoId"))
+    comment = _text(item.get("id"))
+    channel = _text(thread.get("channelId")) or _text(snippet.get("channelId"))  # the video's
     if not video or not comment:
         missing = "its id" if video else "its video"
         raise ValueError(f"a comment without {missing}")
+    author = _text(_part(snippet, "authorChannelId").get("value"))
     return {
         "post_id": f"youtube-{video}",
         "id": comment,
@@ -205,6 +208,7 @@ def _api_comment(item: Mapping[str, Any], video: str | None, reply: bool) -> Row
         "likes": _count(snippet.get("likeCount")),
         "created": _iso(snippet.get("publishedAt")),
         "reply": reply,
+        "uploader": author is not None and author == channel,
     }
 
 
@@ -225,6 +229,11 @@ def _float(value: Any) -> float | None:
     except (TypeError, ValueError, OverflowError):
         return None
     return number if math.isfinite(number) else None
+
+
+def _seconds(duration: float | None) -> float | None:
+    """A length; live and upcoming videos have 0 (PT0S, P0D), which is none."""
+    return duration if duration and duration > 0 else None
 
 
 def _int(value: Any) -> int | None:
@@ -261,8 +270,8 @@ def _iso_duration(value: Any) -> float | None:
     found = _DURATION.match(str(value or ""))
     if not found or not any(found.groups()):
         return None
-    days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
-    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    weeks, days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return _seconds((((weeks * 7 + days) * 24 + hours) * 60 + minutes) * 60 + seconds)
 
 
 def _tags(value: Any) -> list[str]:

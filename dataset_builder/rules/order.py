@@ -60,12 +60,13 @@ STEPS: dict[str, tuple[Step, ...]] = {
             "marks",
             "not NSFW, bot, deleted, duplicate",
             # the duplicates (text/reposts.py) are those of all that is left by then
-            ("nsfw", "bot", "deleted", "nsfw_words", "duplicate"),
+            ("nsfw", "bot", "deleted", "nsfw_words", "early_label", "duplicate"),
             (
                 posts_reddit.nsfw,
                 posts_reddit.bot,
                 posts_reddit.deleted,
                 posts_reddit.nsfw_words,
+                posts_reddit.early_posts,
             ),
             (876_000, 983_000),
         ),
@@ -134,8 +135,8 @@ STEPS: dict[str, tuple[Step, ...]] = {
         Step(
             "marks",
             "word list",
-            ("nsfw", "nsfw_words"),
-            (posts_youtube.nsfw, posts_youtube.nsfw_words),
+            ("nsfw", "nsfw_words", "early_label"),
+            (posts_youtube.nsfw, posts_youtube.nsfw_words, posts_youtube.early_posts),
         ),
         Step(
             "comments",
@@ -148,8 +149,22 @@ STEPS: dict[str, tuple[Step, ...]] = {
     ),
 }
 # Comments, in the order in which they are judged. Marks need no text; the others see it normalised.
-COMMENT_MARKS = (comments.reply, comments.nsfw, comments.bot, comments.deleted)
-COMMENT_TEXT = (comments.empty, comments.few_words, comments.many_words, comments.nsfw_words)
+COMMENT_MARKS = (
+    comments.reply,
+    comments.nsfw,
+    comments.bot,
+    comments.deleted,
+    comments.uploader,
+    comments.pinned,
+    comments.early_comments,
+)
+COMMENT_TEXT = (
+    comments.empty,
+    comments.link_only,
+    comments.few_words,
+    comments.many_words,
+    comments.nsfw_words,
+)
 
 
 def staged(source: str, late: bool, settings: Settings) -> list[tuple[str, Rule]]:
@@ -161,6 +176,11 @@ def staged(source: str, late: bool, settings: Settings) -> list[tuple[str, Rule]
         for function in step.rules
         if (rule := function(settings)) is not None
     ]
+
+
+def without_comments(source: str, settings: Settings) -> list[tuple[str, Rule]]:
+    """The late rules that need no comments: a post they drop can never be kept."""
+    return [(stage, rule) for stage, rule in staged(source, True, settings) if stage != "comments"]
 
 
 def comment_rules(

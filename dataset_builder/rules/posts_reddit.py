@@ -4,6 +4,7 @@ from dataset_builder.rules.rule import (
     Rule,
     dated_after,
     dated_before,
+    early_label,
     has_listed_word,
     longer_than,
     undated,
@@ -51,6 +52,11 @@ def deleted(settings: Settings) -> Rule | None:
 def nsfw_words(settings: Settings) -> Rule | None:
     """The word list on Reddit titles; off in the paper."""
     return has_listed_word("title") if settings.reddit.nsfw_vocabulary_posts else None
+
+
+def early_posts(settings: Settings) -> Rule | None:
+    """Posts whose likes and score were read too soon after they were made."""
+    return early_label(settings.reddit, settings.reddit.early_posts == "drop")
 
 
 def too_long(settings: Settings) -> Rule | None:

@@ -8,6 +8,7 @@ from dataset_builder.rules.rule import (
     Rule,
     dated_after,
     dated_before,
+    early_label,
     has_listed_word,
     longer_than,
     undated,
@@ -70,6 +71,11 @@ def comments_disabled(settings: Settings) -> Rule | None:
 def nsfw(settings: Settings) -> Rule | None:
     """Age-restricted videos: the platform's NSFW mark."""
     return Rule("nsfw", "nsfw IS NOT NULL", "nsfw")
+
+
+def early_posts(settings: Settings) -> Rule | None:
+    """Posts whose likes and score were read too soon after they were made."""
+    return early_label(settings.youtube, settings.youtube.early_posts == "drop")
 
 
 def too_long(settings: Settings) -> Rule | None:

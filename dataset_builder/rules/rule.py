@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from dataset_builder.sections import Source
 from dataset_builder.settings import Settings
 from dataset_builder.vocabulary import nsfw_pattern
 from dataset_builder.work.sql import quote
@@ -21,6 +22,7 @@ class Rule:
 PostRule = Callable[[Settings], Rule | None]
 CommentRule = Callable[[Settings, str], Rule | None]
 # a time beyond what a calendar holds is shown as its number
+CLOCKS = 3600  # seconds by which two may differ
 DAY = "coalesce(try(strftime(make_timestamp(created * 1000000), '%Y-%m-%d')), created::VARCHAR)"
 WORDS = "(CASE WHEN text = '' THEN 0 ELSE strlen(text) - strlen(replace(text, ' ', '')) + 1 END)"
 
@@ -45,6 +47,21 @@ def few_comments(settings: Settings, source: str) -> Rule | None:
     if not least:
         return None
     return Rule("few_comments", f"kept_comments < {least:d}", "kept_comments::VARCHAR")
+
+
+def early(source: Source) -> str:
+    """SQL: likes and score were read too soon after posting to say much; null = nobody knows.
+
+    Nobody does where they were read before it was posted, clocks that differ aside.
+    """
+    age = f"retrieved - created < {round(source.early_hours * 3600)}"
+    return f"CASE WHEN retrieved >= created - {CLOCKS} THEN {age} END"
+
+
+def early_label(source: Source, on: bool) -> Rule | None:
+    """Labels that were taken too early, where the setting says so (not in the paper)."""
+    value = "(retrieved - created) || ' s after posting'"
+    return Rule("early_label", early(source), value) if on else None
 
 
 def dated_before(reason: str, day: str | None) -> Rule | None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dataset_builder.errors import told
+
 Task = Callable[[int], None]
 
 
@@ -39,7 +41,7 @@ class Step:
                 _note(cpu_file(self.errors.parent, rank), time.process_time() - started)
             except Exception as error:
                 self.errors.mkdir(parents=True, exist_ok=True)
-                text = json.dumps({"kind": type(error).__name__, "message": str(error)})
+                text = json.dumps({"kind": type(error).__name__, "message": told(error)})
                 (self.errors / f"{rank:05d}.json").write_text(text, encoding="utf-8")
                 raise
 

@@ -69,6 +69,8 @@ def percent_liked(post: Mapping[str, Any], reddit_like: str) -> float | None:
     The paper's "percentage of viewers" is likes/views (Table 9); Reddit publishes no views.
     """
     likes, views = post["likes"], post["views"]
+    if likes is not None and views and likes > views:
+        return None  # one of the two was counted at another time: `ledger.labels` counts them
     if likes is not None and views:
         return round(100.0 * likes / views, 4)
     if reddit_like == "upvote_ratio" and post["upvote_ratio"] is not None:

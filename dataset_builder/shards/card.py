@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from dataset_builder.errors import UsageError
+from dataset_builder.funnel.labels import sentences
 from dataset_builder.samples.fields import shard_features
 from dataset_builder.settings import load_settings
 from dataset_builder.shards.manifest import FUNNEL, ReleaseFile
@@ -55,12 +56,13 @@ def render_card(
     facts: CardFacts,
     settings: Mapping[str, Any],
     root: str,
-    kept: str | None,
+    found: Mapping[str, Any] | None,
 ) -> bytes:
     """The card's bytes; `settings` are the manifest's.
 
-    `kept` says how much of the input is here (None: nothing was counted, and no funnel is there).
+    `found` is the build's funnel (None: nothing was counted, and no funnel is there).
     """
+    worth = sentences(found["labels"], found["early_hours"]) if found else []
     has_media = facts.tier == "full"
     notice = settings["shards"].get("notice")
     values = {
@@ -78,9 +80,10 @@ def render_card(
         "annotators": _table(facts.annotators),
         "absent": _absent(facts.absent),
         "replaced": _replaced(facts.replaced),
+        "labels": "\n".join(f"- {line}" for line in worth or ["none were counted"]),
         "preset": settings["preset"],
         "changed": _changed(settings),
-        "funnel": "" if kept is None else FUNNEL_TEXT.format(kept=kept, picture=FUNNEL),
+        "funnel": FUNNEL_TEXT.format(kept=found["headline"], picture=FUNNEL) if found else "",
     }
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(values).encode()
 

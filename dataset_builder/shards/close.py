@@ -61,11 +61,11 @@ def close_release(
     """
     release.mkdir(parents=True, exist_ok=True)
     root = merkle_root(files)
-    made, kept = dict[str, bytes](), None
+    made, found = dict[str, bytes](), None
     if has_ledger(release.parent):
-        kept = write_funnel(release.parent, settings)["headline"]
+        found = write_funnel(release.parent, settings)
         made[FUNNEL] = (release.parent / FUNNEL).read_bytes()
-    made[CARD] = render_card(files, facts, settings, root, kept)
+    made[CARD] = render_card(files, facts, settings, root, found)
     listed = [*files]
     for name, data in made.items():
         write_bytes(release / name, data)

@@ -126,6 +126,7 @@ def _posts(world: World) -> None:
     world.post("deleted", removed_by="moderator")
     first = world.post(None, score=900)
     world.post("duplicate", url=first.url, comments=0, score=10)
+    _addresses(world)
     world.post("few_comments", comments=1)
     world.post("few_comments", comments=0)
     for reason, seconds in (("too_long", 501), ("not_hosted", 30)):
@@ -137,6 +138,22 @@ def _posts(world: World) -> None:
     world.post("gallery", gallery=True, id=gallery, url=f"https://www.reddit.com/gallery/{gallery}")
     other = world.post("other_subreddit", comments=0, subreddit="gardening")
     world.comment(other, "other_subreddit")
+
+
+def _addresses(world: World) -> None:
+    """One video under many addresses; what has no address is the same as nothing."""
+    id = f"w{world.next_id():0>10}"
+    films: dict[str, Any] = {"subreddit": "videos"}
+    world.post("not_hosted", url=f"https://www.youtube.com/watch?v={id}", score=900)  # on r/pics
+    world.post(None, url=f"https://youtu.be/watch?v={id}", score=20, **films)
+    for shape in ("watch/{}", "e/{}", "shorts/{}?feature=share"):
+        url = f"https://www.youtube.com/{shape.format(id)}"
+        world.post("duplicate", comments=0, score=10, url=url, **films)
+    away = f"https://www.youtube.com/redirect?q=https%3A%2F%2Fshop.example%2F&v={id}"
+    world.post("not_hosted", score=10, url=away, **films)
+    for _ in range(2):
+        other = world.next_id()
+        world.post("not_hosted", url=f"/r/gardening/comments/{other}/a_crosspost/")
 
 
 def _comments(world: World) -> None:

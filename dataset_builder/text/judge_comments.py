@@ -14,18 +14,19 @@ from dataset_builder.ledger.ledger import LedgerWriter
 from dataset_builder.ledger.refusal import Refusal
 from dataset_builder.read.reddit import body_marks
 from dataset_builder.rules import order
-from dataset_builder.rules.rule import CommentRule
+from dataset_builder.rules.rule import CommentRule, early
 from dataset_builder.schema import SOURCES, STAGED_COMMENTS, STAGED_POSTS
 from dataset_builder.text.clean import clean, scrub_column, scrub_urls
 from dataset_builder.text.idf import corpus_idf, count_tokens
 from dataset_builder.text.near_duplicates import near_duplicates
 from dataset_builder.text.reposts import ORIGINS, final_verdicts
 from dataset_builder.work.partitions import MOVED, READ, TextBuild, staged_files
-from dataset_builder.work.sql import parquet
+from dataset_builder.work.sql import parquet, sql_list
 from dataset_builder.work.whole_files import copy, write_text
 
 # the platform's like counts first; ties by its own order, then age, then id
-RANK = "likes DESC NULLS LAST, position NULLS LAST, created NULLS LAST, id"
+LIKED = "likes DESC NULLS LAST"
+TIES = "position NULLS LAST, created NULLS LAST, id"
 
 
 def select_comments(build: TextBuild, part: int) -> None:
@@ -90,16 +91,31 @@ def candidates(
     # sorted without their texts
     con.execute(
         "CREATE TABLE placed AS SELECT n, row_number() OVER "
-        f"(PARTITION BY number ORDER BY {RANK}) AS place FROM every WHERE verdict IS NULL"
+        f"(PARTITION BY number ORDER BY {_rank(build)}) AS place FROM every WHERE verdict IS NULL"
     )
     ranked = "every JOIN placed USING (n)"
     limit = f"place > {most:d}" if most else "false"
     ledger.add(_drop("'rank'", "'beyond_candidates'", "place::VARCHAR", f"{ranked} WHERE {limit}"))
     con.execute(
         "CREATE TABLE candidate AS SELECT n, number, source, media_type, id, text, likes, "
-        f"author_key, place FROM {ranked} WHERE NOT ({limit}); "
+        f"author_key, place, {_early(build)} AS early FROM {ranked} WHERE NOT ({limit}); "
         "DROP TABLE placed; DROP TABLE every"
     )
+
+
+def _early(build: TextBuild) -> str:
+    """SQL: a comment's likes were read too soon; null where nobody knows when."""
+    cases = (f"WHEN '{name}' THEN {early(build.settings.source(name))}" for name in SOURCES)
+    return f"CASE source {' '.join(cases)} END"
+
+
+def _rank(build: TextBuild) -> str:
+    """SQL: the order of a post's comments; likes that say nothing rank none, where it is set so."""
+    last = [name for name in SOURCES if build.settings.source(name).early_comments == "last"]
+    if not last:
+        return f"{LIKED}, {TIES}"
+    mute = f"coalesce(source IN {sql_list(last)} AND {_early(build)}, false)"
+    return f"{mute}, CASE WHEN NOT {mute} THEN likes END DESC NULLS LAST, {TIES}"
 
 
 def _drop(stage: str, reason: str, value: str, rows: str) -> str:
@@ -259,6 +275,6 @@ def _top(con: duckdb.DuckDBPyConnection, build: TextBuild, ledger: LedgerWriter)
     ledger.add(_drop("'top'", "'beyond_top'", "rank::VARCHAR", f"{ranked} WHERE {limit}"))
     con.execute(
         "CREATE TABLE top AS SELECT post.id AS post_id, c.id, text, c.likes, "
-        f"rank::INTEGER AS rank, c.author_key FROM (SELECT * FROM {ranked} WHERE NOT ({limit})) c "
-        "JOIN post USING (number)"
+        "rank::INTEGER AS rank, c.early, c.author_key "
+        f"FROM (SELECT * FROM {ranked} WHERE NOT ({limit})) c JOIN post USING (number)"
     )

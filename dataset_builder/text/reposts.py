@@ -5,6 +5,7 @@ import pyarrow as pa
 
 from dataset_builder.ledger.ledger import LedgerWriter
 from dataset_builder.ledger.refusal import Refusal
+from dataset_builder.rules import order
 from dataset_builder.schema import STAGED_COMMENTS, STAGED_POSTS
 from dataset_builder.work.partitions import (
     MOVED,
@@ -22,32 +23,38 @@ DUPLICATE = pa.schema([("id", pa.string()), ("target", pa.string())])
 ORIGINS = pa.schema(
     [(name, pa.string()) for name in ("post_id", "id", "origin", "origin_author")]
 )  # of comments whose post was merged into another
-# One picture has many addresses on Reddit's hosts; elsewhere the query may be the picture.
+# One picture has many addresses on Reddit's hosts; elsewhere the query may be the picture. Without
+# a host or a path there is no key: nothing is told of the media, and two of them are not the same.
 _URL_KEY = r"""CASE
   WHEN media_key <> native_id THEN 'youtube:' || media_key
   WHEN host IN ('i.redd.it', 'preview.redd.it')
-    THEN 'reddit:' || regexp_extract(url, '^[^:]+://[^/]+/([^?#]+)', 1)
-  WHEN url IS NULL OR url = '' THEN NULL
-  ELSE host || regexp_replace(regexp_extract(url, '^[^:]+://[^/]+(/[^#]*)', 1), '/+$', '')
+    THEN 'reddit:' || nullif(regexp_extract(url, '^[^:]+://[^/]+/+([^?#]+)', 1), '')
+  WHEN host <> '' THEN host ||
+    nullif(regexp_replace(regexp_extract(url, '^[^:]+://[^/]+(/[^#]*)', 1), '/+$', ''), '')
 END"""
 
 
 def find_duplicates(build: TextBuild) -> None:
     """Posts of one picture or video: the best scored stays, the others point to it.
 
-    Leaves the pairs by partition, and their ledger rows.
+    Only one that no rule but that on its comments can drop may stay, and only posts of one medium
+    are the same: else a picture post would take a video with it. Leaves the pairs by partition,
+    and their ledger rows.
     """
     layout, mode = build.layout, build.settings.reddit.duplicates
     con = build.connection("duplicates")
     ledger = LedgerWriter(con, layout, "text-duplicates", Refusal(con, layout))
     posts = parquet(sorted((layout.parts / "posts").glob("*.parquet")), STAGED_POSTS)
-    same = "(PARTITION BY key ORDER BY score DESC NULLS LAST, created NULLS LAST, id)"
+    lost = order.verdict(order.without_comments("reddit", build.settings))
+    best = "CASE WHEN lost IS NULL THEN id END"
+    same = "(PARTITION BY media_type, key ORDER BY lost IS NOT NULL, score DESC NULLS LAST, "
+    same += "created NULLS LAST, id)"
     wanted = "false" if mode == "keep" else "key IS NOT NULL AND NOT is_self AND NOT gallery"
     con.execute(
         f"CREATE TABLE duplicate AS SELECT id, media_type, author_key, first AS target FROM ("
-        f"SELECT id, media_type, author_key, first_value(id) OVER {same} AS first FROM ("
-        f"SELECT id, media_type, author_key, score, created, is_self, gallery, {_URL_KEY} AS key "
-        f"FROM {posts} WHERE source = 'reddit') WHERE {wanted}) WHERE id <> first"
+        f"SELECT id, media_type, author_key, first_value({best}) OVER {same} AS first FROM ("
+        f"SELECT id, media_type, author_key, score, created, is_self, gallery, {lost} AS lost, "
+        f"{_URL_KEY} AS key FROM {posts} WHERE source = 'reddit') WHERE {wanted}) WHERE id <> first"
     )
     ledger.add(
         "SELECT 'duplicates' AS stage, 'post' AS kind, id, 'reddit' AS source, media_type, "

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dataset_builder.schema import COMMENTS, POSTS, STAGED_POSTS
+from dataset_builder.rules.rule import CLOCKS
+from dataset_builder.schema import COMMENTS, POSTS, SOURCES, STAGED_POSTS
+from dataset_builder.settings import Settings
 from dataset_builder.text.reposts import ORIGINS
 from dataset_builder.text.splits import group_keys
 from dataset_builder.work.partitions import TextBuild
@@ -40,11 +43,21 @@ def write_tables(build: TextBuild, task: int) -> None:
     whole = posts.append_column("group_key", pa.array(groups, pa.string()))
     # the split is decided when it is known which media are the same
     whole = whole.append_column("split", pa.nulls(len(groups), pa.string()))
+    whole = whole.append_column("early", _early(posts, build.settings))
     write_table(text / "posts.parquet", whole.select(POSTS.names).cast(POSTS))
     found = Counter[str]()
     for file in sorted(folder.glob("pii-*.json")):
         found.update(json.loads(file.read_text(encoding="utf-8")))
     write_text(text / "privacy.json", json.dumps(dict(sorted(found.items())), indent=1) + "\n")
+
+
+def _early(posts: pa.Table, settings: Settings) -> pa.ChunkedArray:
+    """Per post: likes and score were read too soon to say much; null where nobody knows when."""
+    age = pc.subtract(posts["retrieved"], posts["created"])
+    hours = (settings.source(name).early_hours for name in SOURCES)
+    limits = [pa.scalar(round(h * 3600), pa.int64()) for h in hours]
+    sooner = pc.less(age, pc.if_else(pc.equal(posts["source"], SOURCES[0]), *limits))
+    return pc.if_else(pc.less(age, -CLOCKS), None, sooner)  # as `rule.early`
 
 
 def _merge_comments(build: TextBuild, folder: Path, text: Path) -> None:

@@ -121,8 +121,24 @@ def test_too_many_bad_lines_stop_the_build(inputs, tmp_path, capsys):
 
 def test_a_build_that_keeps_nothing_says_so(inputs, tmp_path, capsys):
     arguments = ["build", *inputs, "--media", "none", "--out", str(tmp_path / "out")]
-    assert main([*arguments, "--set", "reddit.end=2018-01-02"]) == 0
+    arguments += ["--json", "--set", "reddit.end=2018-01-02"]
+    assert main(arguments) == 1
+    said = capsys.readouterr()
+    assert "no sample was kept; blift stats" in said.err
+    assert "--allow-empty" in said.err
+    assert json.loads(said.out)["samples"] == {}  # all the same it is done, and told
+    assert main([*arguments, "--allow-empty"]) == 0
     assert "no sample was kept; blift stats" in capsys.readouterr().err
+
+
+def test_too_little_memory_names_our_setting(inputs, tmp_path, capsys):
+    arguments = ["build", *inputs, "--media", "none", "--out", str(tmp_path / "out")]
+    for workers in ("1", "2"):
+        assert main([*arguments, "--workers", workers, "--set", "build.memory_mb=1"]) == 1
+        said = capsys.readouterr().err
+        assert "build.memory_mb" in said
+        assert "SET " not in said  # DuckDB's own advice, which no option of ours follows
+        assert said.count("\n") == 1
 
 
 def test_dry_run_writes_nothing(inputs, tmp_path, capsys):

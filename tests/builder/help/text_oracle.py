@@ -113,9 +113,12 @@ class Oracle:
         for id, row in self.posts.items():
             single = not row.get("is_self") and not row.get("is_gallery")
             if row["source"] == "reddit" and self.verdicts[id] is None and single:
-                groups[self._same(row)].append(id)
+                groups[row["subreddit"], self._same(row) or id].append(id)
         for ids in groups.values():
-            best = min(ids, key=lambda i: (-self.posts[i]["score"], self._created(i), i))
+            able = [i for i in ids if self._hopeless(self.posts[i]) is None]
+            if not able:  # none of them can be kept: none stands for the others
+                continue
+            best = min(able, key=lambda i: (-self.posts[i]["score"], self._created(i), i))
             for id in set(ids) - {best}:
                 self.verdicts[id] = "duplicate"
                 self.moved[id] = best
@@ -129,12 +132,17 @@ class Oracle:
     def _video_id(self, url):
         parts = urlsplit(url)
         host = (parts.hostname or "").removeprefix("www.")
+        said = parse_qs(parts.query).get("v", [None])[0]
         if host == "youtu.be":
-            return parts.path[1:12]
-        return parse_qs(parts.query)["v"][0] if host == "youtube.com" else None
+            return said or parts.path[1:12]
+        if host != "youtube.com" or parts.path.startswith("/redirect"):
+            return None
+        return said or parts.path.split("/")[-1]
 
     def _same(self, row):
         parts = urlsplit(row["url"])
+        if not parts.hostname:
+            return None
         query = f"?{parts.query}" if parts.query and parts.hostname != "i.redd.it" else ""
         return self._video_id(row["url"]) or f"{parts.hostname}{parts.path}{query}"
 
@@ -289,13 +297,17 @@ class Oracle:
     def _late(self, row, comments):
         if row["source"] == "youtube":
             return "few_comments" if comments < 1 else None
+        return "few_comments" if comments < 2 else self._hopeless(row)
+
+    def _hopeless(self, row):
         seconds = ((row.get("media") or {}).get("reddit_video") or {}).get("duration", 0)
         host = (urlsplit(row["url"]).hostname or "").removeprefix("www.")
-        if comments < 2:
-            return "few_comments"
         if row["subreddit"] == "videos" and seconds > 500:
             return "too_long"
         if row.get("is_gallery") or "/gallery/" in row["url"]:
             return "gallery"
         hosts = ("i.redd.it",) if row["subreddit"] == "pics" else ("youtube.com", "youtu.be")
-        return "not_hosted" if row["is_self"] or host not in hosts else None
+        if row["is_self"] or host not in hosts:
+            return "not_hosted"
+        video = row["subreddit"] == "videos" and not self._video_id(row["url"])
+        return "not_hosted" if video else None

@@ -322,7 +322,8 @@ def test_a_video_of_unknown_length_is_left_for_fetch_and_hydrate(tmp_path):
     inputs = ["--reddit-submissions",
               lines(tmp_path / "s.jsonl", [submission("va", subreddit="videos", url=link)]),
               "--reddit-comments", lines(tmp_path / "c.jsonl", talk)]  # fmt: skip
-    assert main(["build", "--media", "none", "--out", str(tmp_path / "out"), *inputs]) == 0
+    inputs += ["--out", str(tmp_path / "out"), "--allow-empty"]
+    assert main(["build", "--media", "none", *inputs]) == 0
     assert why(tmp_path / "out", "va")[0]["reason"] == "duration_unknown"
     posts = pq.read_table(tmp_path / "out/work/text/posts.parquet").to_pylist()
     assert [post["id"] for post in posts] == ["reddit-va"]

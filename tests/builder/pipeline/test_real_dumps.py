@@ -21,7 +21,8 @@ class TestRealData:
                 "--reddit-submissions", str(REAL / "reddit/pics_submissions.zst"),
                 "--reddit-comments", str(REAL / "reddit/pics_comments.zst"),
                 "--youtube", str(REAL / "youtube/info.jsonl.gz"),
-                "--media", "none", "--out", str(out), *(["--set", *set_] if set_ else []),
+                "--media", "none", "--out", str(out), "--allow-empty",
+                *(["--set", *set_] if set_ else []),
             ],
             capture_output=True, text=True, check=False,
         )  # fmt: skip

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from builder.help.text_oracle import zst_lines
-from dataset_builder.read.streams import window_bytes
+from dataset_builder.read.compressed import window_bytes
 from dataset_builder.rules.order import COMMENT_MARKS, COMMENT_TEXT, comment_rules, describe
 from dataset_builder.settings import load_settings
 from dataset_builder.synthetic.dumps import generate, main

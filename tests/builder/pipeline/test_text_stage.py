@@ -1,9 +1,11 @@
 """The text stage end to end: against the oracle, whatever the workers, order and environment."""
 
+import bz2
 import collections
 import contextlib
 import gzip
 import json
+import lzma
 import os
 import random
 import signal
@@ -105,7 +107,7 @@ def test_same_bytes_whatever_the_machine(dumps, reference, tmp_path, more, set_,
 
 
 def test_same_bytes_whatever_the_input_order(dumps, reference, tmp_path):
-    """Lines shuffled and spread over three files, one plain, one gzip, one zstd."""
+    """Lines shuffled and spread over files of every kind: plain, gzip, zstd, bzip2, xz."""
     spread(dumps, tmp_path / "dumps")
     out = tmp_path / "out"
     done = subprocess.run(
@@ -138,10 +140,12 @@ def spread(dumps, target):
         folder = target / name
         folder.mkdir(parents=True)
         draw.shuffle(lines)
-        data = ["".join(lines[part::3]).encode() for part in range(3)]
+        data = ["".join(lines[part::5]).encode() for part in range(5)]
         (folder / "a.jsonl").write_bytes(data[0])
         (folder / "b.jsonl.gz").write_bytes(gzip.compress(data[1]))
         (folder / "c.zst").write_bytes(zstandard.compress(data[2]))
+        (folder / "d.bz2").write_bytes(bz2.compress(data[3]))
+        (folder / "e.xz").write_bytes(lzma.compress(data[4]))
 
 
 def test_partition_count_changes_nothing(dumps, reference, tmp_path):

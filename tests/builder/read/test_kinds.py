@@ -17,7 +17,8 @@ def build(tmp_path, capsys, *arguments):
     """(exit code, stderr) of a build without media."""
     out = tmp_path / "out"
     code = main(["build", *map(str, arguments), "--media", "none", "--out", str(out),
-                 "--workers", "1", "--set", "media.duration_unknown=keep"])  # fmt: skip
+                 "--workers", "1", "--allow-empty",
+                 "--set", "media.duration_unknown=keep"])  # fmt: skip
     return code, capsys.readouterr().err
 
 

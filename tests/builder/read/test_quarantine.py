@@ -11,7 +11,7 @@ from dataset_builder.cli import main
 
 def build(tmp_path, *arguments):
     return main(["build", *map(str, arguments), "--media", "none", "--workers", "1",
-                 "--out", str(tmp_path / "out")])  # fmt: skip
+                 "--out", str(tmp_path / "out"), "--allow-empty"])  # fmt: skip
 
 
 def malformed(tmp_path):

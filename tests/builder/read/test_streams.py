@@ -1,9 +1,12 @@
 """Readers of dumps: checked ends, budgets, bad lines, drifting types, every container format."""
 
+import bz2
 import gzip
 import json
+import lzma
 import random
 import struct
+import zlib
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,9 +14,10 @@ import pytest
 import zstandard
 
 from dataset_builder.errors import DamagedInput
+from dataset_builder.read.compressed import Budget, decompressed, window_bytes
 from dataset_builder.read.documents import is_release_file, records
 from dataset_builder.read.ndjson import Tally, loads, tables
-from dataset_builder.read.streams import Budget, decompressed, line_blocks, window_bytes
+from dataset_builder.read.streams import line_blocks
 from dataset_builder.settings import load_settings
 
 BUDGET = Budget.of(load_settings("seed", []))
@@ -48,6 +52,71 @@ def dump(tmp_path):
         return path
 
     return write
+
+
+def bomb(name):
+    """300 MiB of nothing, packed."""
+    part = bytes(1 << 20)
+    packer = bz2.BZ2Compressor() if name == "bz2" else lzma.LZMACompressor(preset=1)
+    return b"".join(packer.compress(part) for _ in range(300)) + packer.flush()
+
+
+@pytest.mark.parametrize(("name", "pack"), [("bz2", bz2.compress), ("xz", lzma.compress)])
+class TestOlderDumps:
+    """What Pushshift published until 2018."""
+
+    def test_streams_behind_each_other(self, dump, name, pack):
+        half = len(TEXT) // 2
+        between = bytes(4) if name == "xz" else b""
+        path = dump(pack(TEXT[:half]) + between + pack(TEXT[half:]) + between, f"dump.{name}")
+        assert b"".join(decompressed(path, BUDGET)) == TEXT
+        assert read(path)[1].rows == len(LINES)
+
+    def test_no_name_is_needed(self, dump, name, pack):
+        assert b"".join(decompressed(dump(pack(TEXT), "dump"), BUDGET)) == TEXT
+
+    @pytest.mark.parametrize("share", [0.0, 0.01, 0.33, 0.67, 1.0])
+    def test_a_cut_file_is_an_error_with_file_and_offset(self, dump, name, pack, share):
+        data = pack(TEXT) + pack(TEXT[:100])
+        cut = min(len(data) - 1, int(len(data) * share))
+        path = dump(data[:cut], f"dump.{name}")
+        with pytest.raises(DamagedInput, match=rf"dump.{name}.*offset {cut:,} of the file"):
+            read(path)
+
+    def test_bytes_behind_the_last_stream(self, dump, name, pack):
+        with pytest.raises(DamagedInput, match=f"no {name} stream"):
+            list(decompressed(dump(pack(TEXT) + b"garbage!", f"dump.{name}"), BUDGET))
+
+    def test_flipped_bits_never_pass(self, dump, name, pack):
+        data, draw = pack(TEXT), random.Random(4)
+        for _ in range(60):
+            flipped = bytearray(data)
+            flipped[draw.randrange(len(data))] ^= 1 << draw.randrange(8)
+            try:
+                text = b"".join(decompressed(dump(bytes(flipped), f"dump.{name}"), BUDGET))
+            except DamagedInput:
+                continue
+            assert text == TEXT
+
+    def test_a_bomb_stops_at_the_ratio(self, dump, name, pack):
+        with pytest.raises(DamagedInput, match=r"build\.max_ratio"):
+            list(decompressed(dump(bomb(name), f"dump.{name}"), BUDGET))
+
+
+def test_the_memory_that_xz_takes(dump):
+    lzma2 = {"id": lzma.FILTER_LZMA2, "dict_size": 3 << 16}
+    for filters in ([lzma2], [{"id": lzma.FILTER_DELTA}, lzma2]):
+        path = dump(lzma.compress(TEXT, filters=filters), "dump.xz")
+        assert window_bytes(path) == 3 << 16
+    # a header that asks for 3 GiB: refused before any of it is taken
+    head = bytearray(lzma.compress(TEXT))
+    assert head[14] == lzma.FILTER_LZMA2
+    head[16] = 39
+    head[20:24] = zlib.crc32(bytes(head[12:20])).to_bytes(4, "little")
+    path = dump(bytes(head), "dump.xz")
+    assert window_bytes(path) == 3 << 30
+    with pytest.raises(DamagedInput, match=r"[Mm]emory"):
+        list(decompressed(path, BUDGET))
 
 
 class TestZstd:

@@ -12,9 +12,9 @@ from dataset_builder.cli import main
 from dataset_builder.errors import DamagedInput
 from dataset_builder.read import authors_release, youtube
 from dataset_builder.read.channels import QUERY, read_channels
+from dataset_builder.read.compressed import Budget
 from dataset_builder.read.documents import is_release_file, records
 from dataset_builder.read.ndjson import Tally
-from dataset_builder.read.streams import Budget
 from dataset_builder.schema import STAGED_COMMENTS, STAGED_POSTS
 from dataset_builder.settings import load_settings
 from places import SHARED, needs_shared
@@ -57,6 +57,9 @@ def test_info_json():
         ({"view_count": float("nan")}, "views", None),
         ({"view_count": 10**30}, "views", None),
         ({"duration": "oops"}, "duration", None),
+        ({"duration": 0, "live_status": "is_live"}, "duration", None),
+        ({"duration": -1}, "duration", None),
+        ({"epoch": 0}, "retrieved", None),
         ({"age_limit": 18}, "nsfw", "age_limit"),
         ({"comments": [], "comment_count": None}, "comments_disabled", True),
         ({"comments": [], "comment_count": 5}, "comments_disabled", False),
@@ -103,6 +106,52 @@ def test_api_video_page():
     assert post["comments_disabled"] is False
     without = VIDEO | {"statistics": {"viewCount": "1"}}
     assert parse(without).posts[0]["comments_disabled"] is True
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("P0D", None), ("PT0S", None), ("P", None), ("PT", None), ("P1D", 86_400.0),
+     ("P1W", 604_800.0), ("PT1H0M1S", 3601.0), ("PT59S", 59.0), ("1:02", None)],
+)  # fmt: skip
+def test_live_and_upcoming_videos_have_no_length(text, seconds):
+    item = VIDEO | {"contentDetails": {"duration": text}}
+    assert parse(item).posts[0]["duration"] == seconds
+
+
+@needs_shared("cases/data")
+def test_a_live_camera_has_no_length(tmp_path):
+    page = SHARED / "cases/data/live_P0D.jsonl"
+    out = tmp_path / "out"
+    arguments = ["build", "--youtube", str(page), "--media", "none", "--out", str(out)]
+    assert main([*arguments, "--set", "media.duration_unknown=keep"]) == 0
+    (row,) = pq.read_table(out / "work/text/posts.parquet").to_pylist()
+    assert (row["native_id"], row["duration"]) == ("livevideo01", None)
+    assert main([*arguments, "--allow-empty"]) == 0  # dropped as unknown, not kept as 0 s
+
+
+def test_who_wrote_it_and_what_was_pinned():
+    comments = [
+        {"id": "a", "text": "x", "author_is_uploader": True},
+        {"id": "b", "text": "x", "author_id": "UCown", "author_is_uploader": False},
+        {"id": "c", "text": "x", "author_id": "UCother", "is_pinned": True},
+        {"id": "d", "text": "x", "author_id": None},
+    ]
+    rows = parse(INFO | {"channel_id": "UCown", "comments": comments}).comments
+    assert [(c["uploader"], c["pinned"]) for c in rows] == [
+        (True, False), (True, False), (False, True), (False, False),
+    ]  # fmt: skip
+    rows = parse(INFO | {"channel_id": None, "comments": comments}).comments
+    assert [c["uploader"] for c in rows] == [True, False, False, False]
+    said, other = (
+        {"textOriginal": "x", "authorChannelId": {"value": value}} for value in ("UCown", "UCx")
+    )
+    thread = {
+        "kind": "youtube#commentThread",
+        "snippet": {"videoId": "BBBBBBBBBBB", "channelId": "UCown",
+                    "topLevelComment": {"id": "t", "snippet": said}},
+        "replies": {"comments": [{"id": "r", "snippet": other}]},
+    }  # fmt: skip
+    assert [c["uploader"] for c in parse(thread).comments] == [True, False]
 
 
 def test_api_comment_threads():

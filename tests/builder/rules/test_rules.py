@@ -5,6 +5,7 @@ import json
 import duckdb
 import pytest
 
+from dataset_builder.ledger.addresses import canonical_url, youtube_video
 from dataset_builder.read.reddit import BOT_NAMES, SUBMISSION_FIELDS, hash_author, submissions_sql
 from dataset_builder.rules import order
 from dataset_builder.schema import STAGED_COMMENTS, STAGED_POSTS
@@ -164,6 +165,49 @@ COMMENTS = [
 ]
 
 
+SOON, LATER = {"created": 100, "retrieved": 100 + 86_399}, {"created": 100, "retrieved": 86_500}
+OWN = [  # switched on by `drop`: uploader's and pinned comments, early labels, bare links
+    ("uploader_comments", {"uploader": True}, ("uploader", "uploader")),
+    ("uploader_comments", {"uploader": None}, None),
+    ("pinned_comments", {"pinned": True}, ("pinned", "pinned")),
+    ("early_comments", SOON, ("early_label", "86399 s after posting")),
+    ("early_comments", LATER, None),
+    ("early_comments", {"created": 9_000, "retrieved": 100}, None),  # that cannot be
+    ("early_comments", {"created": 100}, None),
+    ("link_only_comments", {"text": "https://a.example/x"}, ("link_only", "1 links")),
+    (
+        "link_only_comments",
+        {"text": "▶ https://a.example www.b.example"},
+        ("link_only", "2 links"),
+    ),
+    (
+        "link_only_comments",
+        {"text": "Follow me: Instagram https://a.example Twitter: b.example/me | Shop c.ly/x"},
+        ("link_only", "3 links"),
+    ),
+    ("link_only_comments", {"text": "this is where it was https://a.example/x"}, None),
+    ("link_only_comments", {"text": "either/or is a choice of 24/7 and w/o end"}, None),
+]
+
+
+@pytest.mark.parametrize("source", ["reddit", "youtube"])
+@pytest.mark.parametrize(("name", "changes", "expected"), OWN)
+def test_comment_rules_that_are_settings(source, name, changes, expected):
+    assert comment(source, [f"{source}.{name}=drop"], **changes) == expected
+    assert comment(source, [f"{source}.{name}=keep"], **changes) in (
+        None,
+        ("few_words", str(len(changes.get("text", "").split()))),
+    )
+
+
+def test_posts_with_early_labels():
+    for source in POST:
+        changes = {"created": 1_600_000_000, "retrieved": 1_600_000_002}
+        found = ("early_label", "2 s after posting")
+        assert post(source, set_=[f"{source}.early_posts=drop"], **changes) == found
+        assert post(source, **changes) is None
+
+
 @pytest.mark.parametrize(("source", "changes", "expected"), COMMENTS, ids=range(len(COMMENTS)))
 def test_comment_rules(source, changes, expected):
     assert comment(source, **changes) == expected
@@ -259,14 +303,54 @@ def test_urls():
     assert submission(id="a", url="https://WWW.YouTube.com/watch?v=AAAAAAAAAAA")["host"] == (
         "youtube.com"
     )
-    for url in (
-        "https://youtu.be/AAAAAAAAAAA?t=3",
-        "https://m.youtube.com/watch?feature=share&v=AAAAAAAAAAA",
-        "https://www.youtube.com/shorts/AAAAAAAAAAA",
-        "https://www.youtube.com/attribution_link?u=%2Fwatch%3Fv%3DAAAAAAAAAAA%26x",
-    ):
-        assert submission(id="a", url=url)["media_key"] == "AAAAAAAAAAA", url
-    assert submission(id="a", url="https://www.youtube.com/c/AAAAAAAAAAA")["media_key"] == "a"
+
+
+ID = "dQw4-_WgXcQ"
+VIDEOS = [
+    "https://www.youtube.com/watch?v=ID", "http://youtube.com/watch?feature=x&v=ID#t=1m",
+    "https://m.youtube.com/watch?time_continue=1&amp;v=ID", "https://m.youtube.com/#/watch?v=ID",
+    "https://www.youtube.com/watch/ID?app=desktop", "https://www.youtube.com/watch_popup?v=ID",
+    "https://www.youtube.com/e/ID", "https://www.youtube.com/v/ID?fs=1",
+    "https://www.youtube.com/shorts/ID", "https://www.youtube.com/live/ID?si=x",
+    "https://www.youtube-nocookie.com/embed/ID?rel=0", "https://www.youtube.com/?v=ID",
+    "https://youtu.be/ID?t=3", "https://youtu.be/ID&feature=share", "https://youtu.be/watch?v=ID",
+    "https://youtu.be/watch_popup?v=ID", "https://youtu.be/shorts/ID", "https://www.youtu.be/ID",
+    "https://www.youtube.com/attribution_link?u=%2Fwatch%3Fv%3DID%26x",
+    "https://www.youtube.com/attribution_link?a=8g8kPrPIi-ecw&u=/watch%3Fv%3DID%26feature%3Dem",
+    "https://www.youtube.com/attribution_link?a=x&u=/watch?v=ID",
+    "https://www.youtube.com/verify_controversy?next_url=/watch%3Fv%3DID",
+    "https://consent.youtube.com/m?continue=https%3A%2F%2Fwww.youtube.com%2Fwatch%3Fv%3DID&gl=DE",
+    "HTTPS://WWW.YOUTUBE.COM:443//watch?v=ID", "http://uk.youtube.com/watch?v=ID",
+    "https://www.youtube.com/watch#!v=ID", "http://www.youtube.com/user/foo#p/u/1/ID",
+    "https://www.youtube.com/watch?list=PLx&index=2&v=ID&v=AAAAAAAAAAA",
+]  # fmt: skip
+NO_VIDEOS = [
+    "https://www.youtube.com/redirect?event=x&q=https%3A%2F%2Fshop.example%2F&v=ID",
+    "https://www.youtube.com/redirect?q=https%3A%2F%2Fwww.youtube.com%2Fwatch%3Fv%3DID",
+    "https://www.youtube.com/embed/videoseries?list=PLx", "https://www.youtube.com/watch?v=short",
+    "https://www.youtube.com/embed/live_stream?channel=UCx", "https://www.youtube.com/c/ID",
+    "https://www.youtube.com/playlist?list=PLID", "https://www.youtube.com/results?q=x&v=ID",
+    "https://www.youtube.com/channel/UCID", "https://www.youtube.com/@ID", "/watch?v=ID",
+    "https://youtu.be/attribution_link?a=x", "https://img.youtube.com/vi/ID/0.jpg",
+    "https://youtube.com.other.example/watch?v=ID", "https://notyoutube.com/watch?v=ID",
+    "https://youtube.com@other.example/watch?v=ID", "https://other.example/?v=ID&x=youtube.com",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", [*VIDEOS, *NO_VIDEOS])
+def test_which_addresses_are_youtube_videos(shape):
+    url = shape.replace("ID", ID)
+    found = submission(id="a", url=url)["media_key"]
+    assert found == (ID if shape in VIDEOS else "a")
+    plain = url.replace("&amp;", "&")
+    assert youtube_video(plain) == (ID if shape in VIDEOS else None)
+    if shape in VIDEOS:
+        assert canonical_url(plain) == f"youtube.com/watch?v={ID}"
+
+
+def test_two_playlists_are_two_addresses():
+    a, b = (canonical_url(f"https://www.youtube.com/playlist?list=PL{n}") for n in "ab")
+    assert a != b
 
 
 def test_the_first_picture_of_a_gallery():

@@ -14,8 +14,8 @@ import zstandard
 from builder.help.builds import build, command, release_digests
 from dataset_builder.errors import BuildError
 from dataset_builder.pipeline import build as pipeline
+from dataset_builder.read.compressed import window_bytes
 from dataset_builder.read.read_stage import readers
-from dataset_builder.read.streams import window_bytes
 from dataset_builder.run.pool import run_within
 from dataset_builder.settings import load_settings
 from dataset_builder.synthetic.dumps import generate

@@ -8,11 +8,11 @@ import time
 import pytest
 import zstandard
 
-from dataset_builder.read.ahead import ahead, ordered
+from dataset_builder.read.compressed import Budget
 from dataset_builder.read.ndjson import Tally, tables
-from dataset_builder.read.streams import Budget
 from dataset_builder.settings import load_settings
 from dataset_builder.vocabulary import BOT_SIGNATURE, MARK_GATE, NSFW_MARK
+from dataset_builder.work.ahead import ahead, ordered
 
 
 def slow(number):
