@@ -15,8 +15,9 @@ from dataset_builder.vocabulary import (
     BOT_ACCOUNT,
     BOT_NAMES,
     BOT_SIGNATURE,
-    DELETED_TEXTS,
+    DELETED_TEXT,
     MARK_GATE,
+    NO_BOT_ACCOUNT,
     NSFW_MARK,
 )
 from dataset_builder.work.sql import quote, sql_list, sql_type
@@ -25,11 +26,11 @@ SUBMISSION_FIELDS = (
     "id", "name", "subreddit", "author", "title", "url", "selftext", "created_utc", "score",
     "upvote_ratio", "num_comments", "over_18", "is_self", "is_gallery", "gallery_data",
     "media_metadata", "media", "preview", "removed_by_category", "banned_by", "link_flair_text",
-    "retrieved_on", "_meta",
+    "retrieved_on", "_meta", "removal_type",
 )  # fmt: skip
 COMMENT_FIELDS = (
     "id", "link_id", "parent_id", "subreddit", "author", "body", "score", "created_utc",
-    "retrieved_on", "_meta",
+    "retrieved_on", "_meta", "removal_type",
 )  # fmt: skip
 
 
@@ -93,7 +94,8 @@ def bot(author: str) -> str:
         f"CASE WHEN lower({author}) IN {sql_list(BOT_NAMES)} THEN 'listed account' "
         # few names hold the word, and a pattern costs more than looking for it
         f"WHEN contains(lower({author}), 'bot') THEN CASE "
-        f"WHEN regexp_matches({author}, {quote(BOT_ACCOUNT)}) THEN 'account pattern' END END"
+        f"WHEN regexp_matches({author}, {quote(BOT_ACCOUNT)}) "
+        f"AND NOT regexp_matches({author}, {quote(NO_BOT_ACCOUNT)}) THEN 'account pattern' END END"
     )
 
 
@@ -103,10 +105,29 @@ def signed(body: str) -> str:
 
 
 def deleted_text(column: str) -> str:
-    """SQL: the column is one of Reddit's marks for deleted text."""
-    # CASE, because AND would trim every long text as well
-    marks = sql_list(DELETED_TEXTS)
-    return f"CASE WHEN strlen({column}) < 32 THEN lower(trim({column})) IN {marks} ELSE false END"
+    """SQL: Reddit's mark for deleted text where the column is one, as "[removed by reddit]"."""
+    # CASE, because AND would run the pattern over every long text as well
+    mark = f"lower(trim(regexp_extract({column}, {quote(DELETED_TEXT)}, 1)))"
+    return (
+        f"CASE WHEN strlen({column}) < 200 THEN CASE WHEN contains({column}, '[') THEN "
+        f"CASE WHEN {mark} <> '' THEN '[' || {mark} || ']' END END END"
+    )
+
+
+def deleted_later() -> str:
+    """SQL: what an archive's second look at a row found gone, "removed by reddit" or the like.
+
+    Arctic Shift keeps the first text and says so in `_meta`; a category is shown, never a name.
+    """
+    meta = "try_cast(_meta AS JSON)"
+    kind = f"coalesce(removal_type, json_extract_string({meta}, '$.removal_type'))"
+    later = f"json_extract_string({meta}, '$.was_deleted_later')"
+    known = f"CASE WHEN regexp_full_match({kind}, '[A-Za-z_ ]{{1,40}}') THEN lower({kind})"
+    return (
+        "CASE WHEN removal_type IS NOT NULL OR contains(_meta, 'remov') "
+        f"OR contains(_meta, 'delet') THEN {known} "
+        f"WHEN {kind} <> '' OR {truth(later)} THEN 'deleted later' END END"
+    )
 
 
 def subreddits(settings: Settings) -> tuple[list[str], list[str]]:
@@ -201,7 +222,7 @@ def _post_deleted() -> str:
         "WHEN removed_by_category IS NOT NULL THEN 'removed by ' || "
         "regexp_extract(lower(removed_by_category), '^[a-z_]+$') "  # a category, never a name
         "WHEN banned_by IS NOT NULL AND lower(banned_by) <> 'false' THEN 'banned' "
-        f"WHEN {deleted_text('title')} OR {deleted_text('selftext')} THEN 'text' END"
+        f"ELSE coalesce({deleted_text('title')}, {deleted_text('selftext')}, {deleted_later()}) END"
     )
 
 
@@ -246,7 +267,8 @@ def comments_sql(rows: str, settings: Settings, key: bytes) -> str:
     SELECT post_id, id, {body} AS body, {number("score")} AS likes,
       {number("created_utc")} AS created, NULL::BIGINT AS position, {author} AS author_key,
       {bot("author")} AS bot,
-      CASE WHEN author = '[deleted]' THEN 'author' END AS deleted, {reply} AS reply,
+      CASE WHEN author = '[deleted]' THEN 'author' ELSE {deleted_later()} END AS deleted,
+      {reply} AS reply,
       {truth("is_submitter") if drops_uploader(settings) else "false"} AS uploader,
       {truth("stickied") if drops_pinned(settings) else "false"} AS pinned,
       {_retrieved()} AS retrieved
@@ -264,7 +286,8 @@ def body_marks(rows: str, where: str) -> str:
       CASE WHEN bot IS NOT NULL THEN bot WHEN likely THEN
         CASE WHEN {signed("body")} THEN 'signature' END END AS bot,
       CASE WHEN NOT ({where}) THEN NULL
-        WHEN {deleted_text("body")} OR body IS NULL THEN 'text' ELSE deleted END AS deleted),
+        WHEN body IS NULL THEN coalesce(deleted, 'no text')
+        ELSE coalesce({deleted_text("body")}, deleted) END AS deleted),
       CASE WHEN likely THEN CASE WHEN regexp_matches(body, {quote(NSFW_MARK)}) THEN 'text' END END
         AS nsfw
     FROM (SELECT *, {likely} AS likely FROM ({rows}))"""

@@ -14,7 +14,7 @@ from dataset_builder.rules.rule import (
     undated,
 )
 from dataset_builder.settings import Settings
-from dataset_builder.vocabulary import TOPICS
+from dataset_builder.vocabulary import topic_pattern
 from dataset_builder.work.sql import quote, sql_list
 
 
@@ -56,7 +56,8 @@ def topic(settings: Settings) -> Rule | None:
         return None
     said = "lower(concat_ws(' | ', title, array_to_string(tags, ' | ')))"
     cases = " ".join(
-        f"WHEN regexp_matches({said}, {quote(TOPICS[name])}) THEN {quote(name)}" for name in names
+        f"WHEN regexp_matches({said}, {quote(topic_pattern(name))}) THEN {quote(name)}"
+        for name in names
     )
     return Rule("topic", f"(CASE {cases} END) IS NOT NULL", f"CASE {cases} END")
 

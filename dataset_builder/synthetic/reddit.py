@@ -59,6 +59,7 @@ class Submission:
     seconds: int | None = None
     selftext: str = ""
     flair: str | None = None
+    meta: dict[str, Any] | None = None
 
     def line(self, draw: random.Random) -> str:
         """The dump line; types drift with the year as they did."""
@@ -94,6 +95,8 @@ class Submission:
         }
         own = _own("RS", month)
         kept = {key: value for key, value in values.items() if key in own}
+        if self.meta:
+            kept["_meta"] = self.meta
         return json.dumps(kept)[:-1] + _constant("RS", month, draw.random() < 0.01) + "}"
 
     def _created(self, draw: random.Random) -> Any:
@@ -134,6 +137,7 @@ def comment_line(
     author: str,
     parent: str | None = None,
     rare: bool = False,
+    meta: dict[str, Any] | None = None,
 ) -> str:
     """One RC dump line."""
     month = "2018-01" if created < 1_577_836_800 else "2021-12"
@@ -147,5 +151,5 @@ def comment_line(
         subreddit=subreddit,
         retrieved=created + 86_400,
         score=score,
-        rest=_constant("RC", month, rare),
+        rest=_constant("RC", month, rare) + (f', "_meta": {json.dumps(meta)}' if meta else ""),
     )

@@ -163,15 +163,27 @@ class Oracle:
             return "nsfw"
         if self._bot(row["author"], row["selftext"]):
             return "bot"
-        if row["author"] == "[deleted]" or row.get("removed_by_category"):
+        if self._gone(row, row["title"], row["selftext"]) or row.get("removed_by_category"):
             return "deleted"
         return None
 
     def _bot(self, author, text):
+        named = re.search(vocabulary.BOT_ACCOUNT, author)
         return (
             author.lower() in vocabulary.BOT_NAMES
-            or re.search(vocabulary.BOT_ACCOUNT, author)
+            or (named and not re.search(vocabulary.NO_BOT_ACCOUNT, author))
             or re.search(vocabulary.BOT_SIGNATURE, text)
+        )
+
+    def _gone(self, row, *texts):
+        meta = row.get("_meta") or {}
+        marks = ("[deleted]", "[removed]", "[ removed by reddit ]", "[deleted by user]")
+        return (
+            row["author"] == "[deleted]"
+            or any((text or "").strip().lower() in marks for text in texts)
+            or meta.get("was_deleted_later")
+            or meta.get("removal_type")
+            or row.get("removal_type")
         )
 
     def _youtube_post(self, row):
@@ -265,7 +277,7 @@ class Oracle:
                 return "nsfw"
             if self._bot(author, body):
                 return "bot"
-            if body in ("[deleted]", "[removed]") or author == "[deleted]":
+            if self._gone(comment[-1], body):
                 return "deleted"
             return "empty" if not text else "few_words" if words < 3 else None
         if comment[6]:

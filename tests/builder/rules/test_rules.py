@@ -6,11 +6,17 @@ import duckdb
 import pytest
 
 from dataset_builder.ledger.addresses import canonical_url, youtube_video
-from dataset_builder.read.reddit import BOT_NAMES, SUBMISSION_FIELDS, hash_author, submissions_sql
+from dataset_builder.read.reddit import (
+    BOT_NAMES,
+    SUBMISSION_FIELDS,
+    body_marks,
+    hash_author,
+    submissions_sql,
+)
 from dataset_builder.rules import order
 from dataset_builder.schema import STAGED_COMMENTS, STAGED_POSTS
 from dataset_builder.settings import load_settings
-from dataset_builder.vocabulary import nsfw_words, versions
+from dataset_builder.vocabulary import TOPICS, nsfw_words, versions
 from dataset_builder.work.sql import sql_type
 
 POST = {
@@ -267,6 +273,18 @@ def test_times_of_every_type(value):
         ("Talbot", None),
         ("robot_fan", None),
         ("abbot", None),
+        ("JTalbot", None),
+        ("FatherAbbot", None),
+        ("SABOT", None),
+        ("IAmNotABot", None),
+        ("definitely_not_a_bot", None),
+        ("BitchyGayRobot", None),
+        ("youtubefactsbot", "account pattern"),
+        ("nwordcountbot", "account pattern"),
+        ("savevideobot", "account pattern"),
+        ("autowikibot", "account pattern"),
+        ("weatherbot", "account pattern"),
+        ("Metal_Bot", "account pattern"),
         (None, None),
     ],
 )
@@ -281,13 +299,89 @@ def test_bot_accounts(author, bot):
         ({"removed_by_category": "moderator"}, "removed by moderator"),
         ({"banned_by": "true"}, "banned"),
         ({"banned_by": "false"}, None),
-        ({"title": "[deleted by user]"}, "text"),
-        ({"selftext": "[removed]"}, "text"),
+        ({"title": "[deleted by user]"}, "[deleted by user]"),
+        ({"selftext": "[removed]"}, "[removed]"),
+        ({"selftext": "words [removed] words"}, None),
+        ({"title": "[removed scene]"}, None),
+        ({"removal_type": "removed"}, "removed"),
+        ({"_meta": '{"was_deleted_later": true, "removal_type": "deleted"}'}, "deleted"),
+        ({"_meta": '{"removal_type":"removed by reddit"}'}, "removed by reddit"),
+        ({"_meta": '{"was_deleted_later":true}'}, "deleted later"),
+        ({"_meta": '{"removal_type":"u/some_one"}'}, "deleted later"),
+        ({"_meta": '{"was_deleted_later":false,"removal_type":null}'}, None),
+        ({"_meta": "{was_deleted_later"}, None),
         ({"author": None}, None),
     ],
 )
 def test_deleted_marks(values, mark):
     assert submission(id="a", **values)["deleted"] == mark
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("[removed]\n", "[removed]"),
+        ("[ Removed by Reddit ]", "[removed by reddit]"),
+        ("[ Deleted by User ]", "[deleted by user]"),
+        (r"\[deleted\]", "[deleted]"),
+        ("**[removed by moderator]**", "[removed by moderator]"),
+        (
+            "[ Removed by reddit in response to a copyright notice. ]",
+            "[removed by reddit in response to a copyright notice.]",
+        ),
+        (None, "no text"),
+        ("why was it [removed]", None),
+        ("[deleted] is what he said", None),
+    ],
+)
+def test_marks_in_place_of_a_comment(text, mark):
+    assert body(text)["deleted"] == mark
+
+
+@pytest.mark.parametrize(
+    ("text", "bot"),
+    [
+        ("I am a bot", "signature"),
+        ("Hi! I'm a friendly reddit bot that links videos", "signature"),
+        ("^(I'm just a bot.)", "signature"),
+        ("^I ^am ^a ^bot ^and ^this", "signature"),
+        ("*I\u2019m a bot, beep*", "signature"),
+        ("OP, this is a bot account", None),
+        ("This is a robot arm that my brother built", None),
+        ("I am a robot vacuum owner and happy", None),
+        ("do you think I am a bot?", None),
+        ("I am not a bot", None),
+    ],
+)
+def test_bots_say_it_in_the_first_person(text, bot):
+    assert body(text)["bot"] == bot
+
+
+def body(text):
+    """The marks that a comment's text gives it."""
+    row = f"{literal(text, 'VARCHAR')} AS body, NULL AS bot, NULL::VARCHAR AS deleted"
+    with duckdb.connect() as con:
+        found = con.sql(body_marks(f"SELECT {row}", "true")).to_arrow_table().to_pylist()
+    return found[0]
+
+
+def test_words_are_bounded_by_letters_of_any_script():
+    word = next(word for word in nsfw_words() if word.isalpha() and len(word) > 6)
+    for text in (f"Chef \u015e{word}", f"\u00fc{word}", f"{word}\u00e9", f"\u0436{word}"):
+        assert post("youtube", title=text) is None, text
+    for text in (
+        f"\u201c{word}\u201d",
+        f"\u2764\ufe0f{word}\U0001f602",
+        f"({word})",
+        f"\u00fc {word}",
+    ):
+        assert post("youtube", title=text) == ("nsfw_words", word), text
+    assert post("youtube", title="G\u00fcnews of the week") is None
+    assert post("youtube", title="\u201cnews\u201d of the week") == ("topic", "news")
+
+
+def test_every_topic_is_bounded_on_both_sides():
+    assert all(p.startswith(r"\b(?:") and p.endswith(r")\b") for p in TOPICS.values())
 
 
 def test_authors_are_keyed_hashes():
