@@ -23,7 +23,7 @@ from tqdm import tqdm
 from dataset_builder.decode.content_type import HEAD_BYTES, sniff_file, why_not
 from dataset_builder.fetch.placeholders import named_placeholder
 from dataset_builder.fetch.robots import RobotsRules, check_headers
-from dataset_builder.fetch.safe_http import Exchange, FetchError, HttpLimits, Response
+from dataset_builder.fetch.safe_http import Exchange, FetchError, HttpLimits, Response, anywhere
 from dataset_builder.fetch.store import Fetched, FetchStore, Wanted
 from dataset_builder.fetch.youtube_download import download_youtube
 from dataset_builder.ledger.addresses import YOUTUBE_HOSTS
@@ -72,7 +72,7 @@ class Fetcher:
             allowed=tuple(ipaddress.ip_network(n) for n in fetch.allowed_networks),
         )
         self.youtube_seconds = float(fetch.youtube_seconds)
-        self._robots = RobotsRules(self.limits) if fetch.robots else None
+        self._permit = RobotsRules(self.limits).check if fetch.robots else anywhere
         self._politeness = Politeness(float(fetch.pause_seconds))
 
     def fetch(self, wanted: Wanted) -> Fetched:
@@ -118,13 +118,11 @@ class Fetcher:
 
     def _download(self, url: str, partial: Path) -> None:
         """GET into `partial`, going on where an earlier try of the same version stopped."""
-        if self._robots is not None:
-            self._robots.check(url)
         tag = partial.with_suffix(".etag")
         headers = {}
         if partial.is_file() and tag.is_file() and partial.stat().st_size:
             headers = {"Range": f"bytes={partial.stat().st_size}-", "If-Range": tag.read_text()}
-        with Exchange(url, headers, self.limits) as response:
+        with Exchange(url, headers, self.limits, self._permit) as response:
             tags = response.headers.get_all("X-Robots-Tag") or []
             check_headers(tags, response.headers.get("tdm-reservation"), self.limits.agent)
             _check_status(response)

@@ -229,6 +229,12 @@ def test_robots_txt_is_obeyed_and_asked_once(site, tmp_path):
     assert sum(r["path"] == "/robots.txt" for r in site.requests) <= 2
 
 
+def test_robots_txt_is_asked_before_every_hop(site, tmp_path):
+    site.robots = "User-agent: *\nDisallow: /pic*\n"
+    assert outcome(tmp_path, f"{site.base}/hop", LOOPBACK) == "robots"
+    assert site.hits == ["/hop"]
+
+
 def test_a_second_run_asks_only_for_what_may_have_changed(site, tmp_path):
     settings, store = load_settings("seed", LOOPBACK), FetchStore(tmp_path)
     items = [Wanted("a", f"{site.base}/picture"), Wanted("b", f"{site.base}/gone")]
