@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from dataset_builder.text.phones import phones
+
 PLACEHOLDERS = {
     "url": "[URL]",
     "email": "[EMAIL]",
@@ -26,32 +28,43 @@ PII_GATE = (
     r"|(?i:[\[(](?:at|dot)[\])])|(?i:\bat [a-z0-9-]+ dot [a-z])|(?i:\.[a-z]{2,24}/)"
 )
 _SECRET = (
-    r"(?:access_?token|auth(?:_?(?:token|key))?|token|api_?key|key|sig(?:nature)?|secret|session"
-    r"(?:_?id)?|sid|sso|jwt|password|passwd|pwd|code|invite|x-amz-[a-z-]+|x-goog-[a-z-]+|hash|"
-    r"e?mail|user(?:name|_?id)?|otp|ticket|nonce|state|fbclid|gclid|igshid|mc_eid)"
+    # whatever stands before these: id_token, X-Plex-Token, oauthToken, client_secret, PHPSESSID
+    r"(?:(?:[\w.\[\]-]{0,40}(?:token|secret|password|passwd|passphrase|signature|credentials?|"
+    r"api[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key|sess(?:ion)?[_-]?(?:id|key)|sessid)"
+    r"|(?:[\w.\[\]-]{0,40}[_.-])?(?:sig|sid|sso|jwt|pwd|otp|auth|api|e?mail|invite)"
+    r"|user(?:name|[_-]?id)?|x-amz-[a-z-]+|x-goog-[a-z-]+|fbclid|gclid|igshid|mc_eid)\]?=[^\s<>\"'&;#]"
+    # names of many things: only with a value that is long enough to be a secret
+    r"|(?:[\w.-]{0,40}[_.-])?(?:key|code|session|hash|ticket|nonce|state)=[^\s<>\"'&;#]{6})"
 )
-_SECRET_NAME = re.compile(rf"(?i)(?:^|[&;]){_SECRET}=")
+_SECRET_NAME = re.compile(rf"(?i)(?:^|[&;?/]){_SECRET}")
 _URL_SECRET = re.compile(
     r"\b(?i:[a-z][a-z0-9+.-]{1,12}://|www\.)(?:"
     r"[^\s/@?#<>\"']{1,200}@[^\s<>\"']+"  # user:password@host
-    rf"|[^\s?#<>\"']{{1,500}}[?#&;](?:[^\s<>\"']{{0,500}}[?#&;])?(?i:{_SECRET})=[^\s<>\"']+"
+    rf"|[^\s?#<>\"']{{1,500}}?[?#&;](?:[^\s<>\"']{{0,500}}?[&;?#/])?(?i:{_SECRET})[^\s<>\"']*"
     # a path segment like a key: a JSON web token, a long hash, or long with digit and both cases
     r"|[^\s<>\"']{0,300}/(?:eyJ[\w-]{10,}|[0-9a-f]{40,}|(?=\w*\d)(?=\w*[A-Z])"
     r"(?=\w*[a-z])\w{28,})[^\s<>\"']*)"
     # without a scheme
-    rf"|(?<![\w@./-])(?:[\w-]{{1,63}}\.){{1,6}}[A-Za-z]{{2,24}}/[^\s?#<>\"']{{0,500}}\?"
-    rf"(?:[^\s<>\"']{{0,500}}[&;])?(?i:{_SECRET})=[^\s<>\"']+"
+    rf"|(?<![\w@./-])(?:[\w-]{{1,63}}\.){{1,6}}[A-Za-z]{{2,24}}/[^\s?#<>\"']{{0,500}}?[?#;]"
+    rf"(?:[^\s<>\"']{{0,500}}?[&;?#/])?(?i:{_SECRET})[^\s<>\"']*"
     # addresses that are themselves the key: web hooks and invitations
     r"|(?:\b(?i:https?)://)?(?<![\w@.-])(?i:hooks\.slack\.com/services/|t\.me/(?:joinchat/|\+)"
     r"|discord\.gg/|discord(?:app)?\.com/(?:invite|api/webhooks)/|chat\.whatsapp\.com/)[\w/+-]{4,}"
 )
-_DOT = r"\s?(?:\.|\[dot\]|\(dot\))\s?"
+_DOT = r"(?:\.|\s\.\s|\s?(?:\[dot\]|\(dot\))\s?)"
+_ENDING = (
+    "(?:com|org|net|edu|gov|info|io|co|me|us|uk|de|fr|es|it|nl|ca|au|in|jp|ru|br|ch|at|be|se|no|"
+    "dk|fi|pl|cz|pt|ie|nz|mx|ar|cn|kr|za|eu|tv|xyz|dev|app|example)"
+)
 _EMAIL = re.compile(
-    rf"(?i)(?<![\w.+%-])[\w.+%'-]{{1,64}}\s?(?:[{_AT}]|\[at\]|\(at\))"
-    rf"\s?(?:[\w-]{{1,63}}{_DOT}){{1,6}}[a-z]{{2,24}}(?![\w-])"
-    # spelled out: only with an ending that is one, because "at the [dot] on" is a sentence
-    r"|(?<![\w.+%-])[\w.+%'-]{1,64}\s+at\s+(?:[\w-]{1,63}\s?(?:\[dot\]|\(dot\))\s?){1,6}"
-    r"(?:com|org|net|edu|gov|info|io|co|me|us|uk|de|fr|es|it|nl|ca|au|in|jp|ru|br|example)\b"
+    rf"(?i)(?<![\w.+%-])[\w.+%'-]{{1,64}}(?:[{_AT}]|\[at\]|\(at\))"
+    rf"(?:[\w-]{{1,63}}{_DOT}){{1,6}}[a-z]{{2,24}}(?![\w-])"
+    # with spaces, or spelled out: only with an ending that is one, because "dinner @ mine. Then"
+    # and "at the [dot] on" are sentences
+    rf"|(?<![\w.+%-])[\w.+%'-]{{1,64}}\s?(?:[{_AT}]|\[at\]|\(at\))\s?"
+    rf"(?:[\w-]{{1,63}}{_DOT}){{1,6}}{_ENDING}\b(?![\w-])"
+    rf"|(?<![\w.+%-])[\w.+%'-]{{1,64}}\s+at\s+(?:[\w-]{{1,63}}\s?(?:\[dot\]|\(dot\))\s?){{1,6}}"
+    rf"{_ENDING}\b"
     r"|(?<![\w.+%-])[\w.+%'-]{1,64} at (?:gmail|googlemail|yahoo|ymail|hotmail|outlook|icloud|aol|"
     r"proton(?:mail)?|gmx|live|msn|mail|zoho|yandex) dot (?:com|org|net|de|fr|ru)\b"
 )
@@ -66,9 +79,17 @@ _IPV4 = re.compile(
     r"(?![\w-]|\.\d)"
 )
 _VERSION_BEFORE = re.compile(
-    r"(?i)(?:\bv|\bver\.?|versions?|releases?|build|firmware|driver|chapter|section|update|patch|"
-    r"kernel|chrome|firefox|section|§|rev\.?|android|ios|macos|windows|python|java)[ :=#/]*$"
+    r"(?i)(?:\bv|\bver\.?|versions?|releases?|build|firmware|drivers?|chapter|section|updated?|patch|"
+    r"kernel|chrome|firefox|§|rev\.?|android|ios|macos|windows|python|java|upgraded?|downgraded?)"
+    r"(?: (?:to|from|is|was|at|on|of|number|no\.?))?[ :=#/]*$"
 )
+_ADDRESS_BEFORE = re.compile(
+    r"(?i)\b(?:ip|ips|address|server|host|ping|connect to)\b[^.\d\n]{0,16}$"
+)
+# four small numbers are a version (of random addresses one in 5,000 is such); loopback, masks and
+# public resolvers are nobody's
+_SMALL = 32
+_NOBODYS = re.compile(r"(?:127|0|255)\.|(?:1\.[01]\.[01]\.1|8\.8\.[48]\.[48]|9\.9\.9\.9)$")
 _IPV6 = re.compile(
     r"(?i)(?<![\w:.])(?:(?:[0-9a-f]{1,4}:){7}[0-9a-f]{1,4}"
     r"|(?=(?:[0-9a-f:]*\d|[0-9a-f:]{9}))(?:[0-9a-f]{1,4}:){1,6}:(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){0,5})?"
@@ -83,10 +104,21 @@ _PROFILE = (
     r"|(?:(?:www|m)\.)?(?:tiktok|youtube)\.com/@|(?:www\.)?linkedin\.com/in/"
     r"|(?:www\.)?snapchat\.com/add/|t\.me/)"
 )
+# what else stands behind "@": everyone, a programmer's mark, a rate, size, time or aperture
+_NO_NAME = (
+    r"(?:everyone|here|channel|Override|property|staticmethod|classmethod|dataclass|import|charset|"
+    r"keyframes|font-face|supports|Deprecated|Autowired|Nullable|NotNull|SuppressWarnings|"
+    r"media(?=\s*(?:\(|(?:screen|print|only|all|not)\b)))(?![\w.-])"
+    r"|(?i:\d[\d.,]*(?:[kmg]?hz|fps|[kpixscfhvwamg]|[ap]\.?m|[cmkn]m|km/?h|mph|m?ah|ms|secs?|mins?|"
+    r"hrs?|[kmg]bp?s?|lbs?|kgs?|mg|ml|ft|rpm|db|usd|mp|st|nd|rd|th)|iso ?\d+|f/?\d[\d.]*|\d+x\d+)"
+    r"(?![\w-])"
+)
 _HANDLE = re.compile(
     rf"(?:\bhttps?://)?(?<![\w@.-]){_PROFILE}[\w.%-]{{2,64}}(?:/[^\s<>\"')\]]*)?"
     r"|(?<![\w/.])/?[uU]/[A-Za-z0-9_-]{3,20}(?![\w/-])"
-    rf"|(?<![\w+/@&])(?<!\w\.)[{_AT}](?=[\w.-]*[^\W\d_])\w(?:[\w.-]{{0,28}}[\w-])?(?![\w@]|\.\w)"
+    # @name, and @First Last as YouTube writes it: held together by no-break spaces
+    rf"|(?<![\w+/@&])(?<!\w\.)[{_AT}](?!{_NO_NAME})(?=[\w.-]*[^\W\d_])\w(?:[\w.-]{{0,28}}[\w-])"
+    r"(?:\u00a0[^\s@]{1,30}){0,5}(?![\w@]|\.\w)"
 )
 # An address of the first form without any part of the second holds nothing to replace.
 _PLAIN_URL = (
@@ -95,28 +127,6 @@ _PLAIN_URL = (
 )
 _NAMED_URL = r"(?i:\bu/|/user/|/in/|/add/|\bt\.me\b|\b(?:twitter|x|instagram|facebook)\.com\b)"
 URL_GATES = rf"^(?:{_PLAIN_URL})$", _NAMED_URL
-_SEPARATOR = r"[ .\-\u2010-\u2013]?"
-_PHONE = re.compile(
-    # international: + or 00, country code, 7 to 12 more digits in groups
-    rf"(?<![\w+.,/=#$€£-])(?:\+|00){_SEPARATOR}[1-9]\d{{0,2}}{_SEPARATOR}(?:\(0?\d{{1,4}}\){_SEPARATOR})?"
-    rf"(?:\d{{1,5}}{_SEPARATOR}){{1,5}}\d{{2,5}}(?![\w%]|[.,]\d|-\w)"
-    # North America: (555) 123-4567, 555-123-4567, 1-800-...
-    rf"|(?<![\w+.,/=#$€£:-])(?:1[ .-]?)?\([2-9]\d{{2}}\)[ .-]?\d{{3}}[ .-]?\d{{4}}(?![\w%-]|[.,]\d)"
-    rf"|(?<![\w+.,/=#$€£:-])(?:1[ .-])?[2-9]\d{{2}}([ .-])\d{{3}}\1\d{{4}}(?![\w%-]|[.,]\d)"
-    # national with trunk zero: 020 7946 0958, 0176-12345678, 06 12 34 56 78, (030) 901820
-    rf"|(?<![\w+.,/=#$€£:-])\(?0[1-9]\d{{0,4}}\)?[ /-]\d{{2,4}}(?:[ -]\d{{2,4}}){{1,4}}"
-    rf"(?![\w%-]|[.,]\d)"
-    rf"|(?<![\w+.,/=#$€£:-])\(?0[1-9]\d{{1,4}}\)?[ /-]\d{{5,8}}(?![\w%-]|[.,]\d)"
-    # 06.12.34.56.78 and (0)20 7946 0958
-    rf"|(?<![\w+.,/=#$€£:-])0[1-9](?:\.\d\d){{4}}(?![\w%-]|[.,]\d)"
-    rf"|(?<![\w+.,/=#$€£:-])\(0\)[ -]?\d{{2,4}}(?:[ -]\d{{3,4}}){{1,2}}(?![\w%-]|[.,]\d)"
-    # India: 98765 43210 or 098765 43210
-    rf"|(?<![\w+.,/=#$€£:-])0?[6-9]\d{{4}}[ -]\d{{5}}(?![\w%-]|[.,]\d)"
-)
-_CALLED = re.compile(
-    r"(?i)\b(?:call|phone|tel|telephone|mobile|cell|whats ?app|text|sms|dial|ring|fax)"
-    r"[^\d\n]{0,24}?(?<![\d.,$€£#])(\d{10,11})(?![\w%]|[.,]\d)"
-)
 
 
 def scrub(text: str, found: Counter[str]) -> str:
@@ -140,7 +150,7 @@ def scrub(text: str, found: Counter[str]) -> str:
         text = _ips(text, found)
     if "/" in text or any(sign in text for sign in _AT):
         text = _HANDLE.sub(put("handle"), text)
-    return _phones(text, found)
+    return phones(text, put("phone"))
 
 
 def scrub_all(value: Any, found: Counter[str]) -> Any:
@@ -163,15 +173,24 @@ def scrub_url(url: str, found: Counter[str]) -> str:
         found["url"] += 1
         return PLACEHOLDERS["url"]
     netloc = parts.netloc.rpartition("@")[2]
-    query = parts.query
+    query, path = parts.query, parts.path
     if not host.endswith("preview.redd.it"):
-        query = "&".join(item for item in query.split("&") if not _SECRET_NAME.match(item))
+        query = _without_secrets(query)
+        first, *rest = path.split(";")  # /x.jpg;jsessionid=...
+        path = ";".join([first, *(item for item in rest if not _SECRET_NAME.match(item))])
     fragment = "" if _SECRET_NAME.search(parts.fragment) else parts.fragment
-    clean = urlunsplit((parts.scheme, netloc, parts.path, query, fragment))
+    clean = urlunsplit((parts.scheme, netloc, path, query, fragment))
     clean = _HANDLE.sub(PLACEHOLDERS["handle"], _EMAIL.sub(PLACEHOLDERS["email"], clean))
     if clean != urlunsplit(parts):
         found["url"] += 1
     return clean
+
+
+def _without_secrets(query: str) -> str:
+    """The items of a query, between "&" or ";", that open no account."""
+    items = re.split("([&;])", query)  # the items, and what stands between them
+    kept = [at for at in range(0, len(items), 2) if not _SECRET_NAME.match(items[at])]
+    return "".join((items[at - 1] if n else "") + items[at] for n, at in enumerate(kept))
 
 
 def _cards(text: str, found: Counter[str]) -> str:
@@ -198,7 +217,8 @@ def _is_card(digits: str) -> bool:
 
 def _ips(text: str, found: Counter[str]) -> str:
     def replace(match: re.Match[str]) -> str:
-        if _VERSION_BEFORE.search(text[max(0, match.start() - 16) : match.start()]):
+        before = text[max(0, match.start() - 32) : match.start()]
+        if _VERSION_BEFORE.search(before) or _is_nobodys(match.group(), before):
             return match.group()
         found["ip"] += 1
         return PLACEHOLDERS["ip"]
@@ -207,21 +227,9 @@ def _ips(text: str, found: Counter[str]) -> str:
     return _IPV6.sub(replace, text) if text.count(":") > 1 else text
 
 
-def _phones(text: str, found: Counter[str]) -> str:
-    def replace(match: re.Match[str]) -> str:
-        count = sum(map(str.isdigit, match.group()))
-        if not 8 <= count <= 15 or _DATE.search(match.group()):
-            return match.group()
-        found["phone"] += 1
-        return PLACEHOLDERS["phone"]
-
-    def called(match: re.Match[str]) -> str:
-        found["phone"] += 1
-        start = match.start(1) - match.start()
-        return match.group()[:start] + PLACEHOLDERS["phone"]
-
-    text = _PHONE.sub(replace, text)
-    return _CALLED.sub(called, text)
-
-
-_DATE = re.compile(r"^0?[0-3]?\d[-./ ][01]?\d[-./ ](?:19|20)\d\d$|^(?:19|20)\d\d[-./ ][01]\d[-./ ]")
+def _is_nobodys(address: str, before: str) -> bool:
+    """Whether such an IPv4 address names no one's machine."""
+    if ":" in address or _NOBODYS.match(address):
+        return ":" not in address or address == "::1"
+    small = all(int(part) < _SMALL for part in address.split("."))
+    return small and not _ADDRESS_BEFORE.search(before)
