@@ -5,6 +5,7 @@ list page. Comment authors are compared with the channel, and not kept.
 """
 
 import datetime
+import html
 import math
 import re
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,8 @@ CATEGORIES = {
     "31": "anime/animation", "43": "shows", "44": "trailers",
 }  # fmt: skip
 _DURATION = re.compile(r"P(?:(\d+)W)?(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?$")
+_BREAK = re.compile(r"(?i)<br\s*/?>|</p>")
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
 _UNUSED_KINDS = {
     "youtube#channelListResponse", "youtube#playlistItemListResponse", "youtube#channel",
     "youtube#searchListResponse", "youtube#videoCategoryListResponse",
@@ -204,7 +207,7 @@ def _api_comment(item: Mapping[str, Any], thread: Mapping[str, Any], reply: bool
     return {
         "post_id": f"youtube-{video}",
         "id": comment,
-        "body": _text(snippet.get("textOriginal") or snippet.get("textDisplay")),
+        "body": _text(snippet.get("textOriginal")) or _of_html(_text(snippet.get("textDisplay"))),
         "likes": _count(snippet.get("likeCount")),
         "created": _iso(snippet.get("publishedAt")),
         "reply": reply,
@@ -221,6 +224,11 @@ def _text(value: Any) -> str | None:
     if type(value) is str:
         return mend(value) if value else None
     return str(value) if isinstance(value, int | float) else None
+
+
+def _of_html(text: str | None) -> str | None:
+    """What readers saw of the API's `textDisplay`, the one text of these inputs that is HTML."""
+    return html.unescape(_TAG.sub("", _BREAK.sub("\n", text))) if text else None
 
 
 def _float(value: Any) -> float | None:

@@ -1,6 +1,9 @@
 """Text of a comment or title as readers saw it: no HTML entities, markdown or invisible signs.
 
-Emoji stay, zero-width joiners inside emoji included. Whitespace becomes single spaces.
+Emoji and flags stay with the joiners and tags inside them, and joiners in scripts that need them.
+Whitespace becomes single spaces, but the no-break spaces inside a mention of YouTube's stay: they
+alone say where a name ends. HTML is none here: a source that is HTML is turned into text where it
+is read (`read/youtube.py`).
 """
 
 import html
@@ -15,15 +18,29 @@ UNCHANGED = (
     "\U0001f300-\U0001faff"
 )
 # Texts without any of these come back unchanged; used as SQL gate (RE2) and tested to be one.
-PLAIN_GATE = rf"[^{UNCHANGED}]|[&*_`\\^]|~~|\]\(|>!|<[/A-Za-z]|^[ >#+=|:~-]|^\d+[.)] | $|  "
+PLAIN_GATE = rf"[^{UNCHANGED}]|[&*_`\\^]|~~|\]\(|>!|^[ >#+=|:~-]|^\d+[.)] | $|  "
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u200e\u200f\u202a-\u202e"
-    "\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e001f\U000e0080-\U000e00ff"
+    "\U000e01f0-\U000e0fff]"
+    # joiners shape letters of these scripts (Arabic to Sinhala, Burmese, Khmer, Mongolian)
+    "|(?<![\u0600-\u0dff\u1000-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc])\u200c"
+    # a variant of a Han character, and nothing elsewhere
+    "|(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])[\U000e0100-\U000e01ef]"
 )
-_LONE_JOINER = re.compile(r"(?<![\u2190-\u2bff\u3000-\u303f\ufe0f\U0001f000-\U0001faff])\u200d")
+_LONE_JOINER = re.compile(
+    "(?<![\u0600-\u0dff\u1000-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc"
+    "\u2190-\u2bff\u3000-\u303f\ufe0f\U0001f000-\U0001faff])\u200d"
+)
+# England's flag is a black one with tags behind it; tags elsewhere are hidden text
+_TAGS = re.compile("(\U0001f3f4[\U000e0030-\U000e007a]{1,8}\U000e007f)|[\U000e0020-\U000e007f]+")
+_MENTION = re.compile(
+    "(?<=\u00a0)@(?:[^\\s@]{1,30} ){1,4}[^\\s@]{1,30}(?=\u00a0)"
+    # at the start some exports cut the first no-break space off; then names, not a sentence
+    "|^@[^\\s@]{1,30}(?: [^\\sa-z@][^\\s@]{0,29}){1,4}(?=\u00a0)"
+)
+_HELD = "\ufdd0"  # never a character: stands for a no-break space while others are joined
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
-_BREAK = re.compile(r"(?i)<br\s*/?>|</p>")
-_TAG = re.compile(r"(?i)</?(?:a|b|i|em|strong|u|s|p|span|div)(?:\s[^<>]{0,500})?>")
 _LINE_START = re.compile(
     r"(?m)^[ \t]{0,3}(?:>(?!!)[ \t]?|#{1,6}[ \t]*|[*+-][ \t]+|\d{1,3}[.)][ \t]+)+"
 )
@@ -35,11 +52,13 @@ _LINK = re.compile(
     r"!?\[([^\[\]]{0,2000})\]\(\s*<?([^()\s]{0,2000}(?:\([^()\s]*\)[^()\s]*)?)>?"
     r"(?:\s+\"[^\"]*\")?\s*\)"
 )
+# GIFs, emotes and pictures in comments: their caption is all that is words
+_PICTURE = re.compile(r"!\[(?:gif|img)\]\([^()\s]*(?:\s+\"([^\"]*)\")?\s*\)")
 _SPOILER = re.compile(r">!(.{1,2000}?)!<", re.S)
 _STRONG = re.compile(r"(?<!\\)(\*{1,3}|_{2,3}|~~)(?=\S)(.{1,2000}?)(?<=[^\s\\])\1", re.S)
 _EMPHASIS = re.compile(r"(?<![\w\\])_(?=\S)([^_\n]{1,2000}?)(?<=[^\s\\])_(?!\w)")
 _CODE = re.compile(r"(`{1,3})([^`]+)\1")
-_SUPER = re.compile(r"\^+(?=[\w(])(?:\(([^()]*)\)|)")
+_SUPER = re.compile(r"(?<!\\)\^+(?=[^\s^)\]])(?:\(([^()]*)\)|)")
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!~^|<>])")
 
 
@@ -49,17 +68,18 @@ def normalise(text: str, markdown: bool) -> str:
     Each expression runs only where the sign it looks for occurs: most comments have none.
     """
     text = _unescape(text)
-    if "<" in text:
-        text = _TAG.sub("", _BREAK.sub("\n", text))
+    if "\u00a0" in text and "@" in text:
+        text = _MENTION.sub(lambda found: found.group().replace(" ", _HELD), text)
     if not text.isprintable():
         text = _CONTROL.sub("", text)
     if not text.isascii():
         text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
         if "\u200d" in text:
             text = _LONE_JOINER.sub("", text)
+        text = _TAGS.sub(r"\1", text)
     if markdown:
         text = _plain(text)
-    return " ".join(text.split())
+    return " ".join(text.split()).replace(_HELD, "\u00a0")
 
 
 def _unescape(text: str) -> str:
@@ -80,7 +100,7 @@ def _plain(text: str) -> str:
     if marked:
         text = _LINE_START.sub("", text)
     if "](" in text:
-        text = _LINK.sub(r"\1", text)
+        text = _LINK.sub(r"\1", _PICTURE.sub(r"\1", text))
     if "`" in text:
         text = _CODE.sub(r"\2", text)
     if "*" in text or "__" in text or "~~" in text:

@@ -109,14 +109,15 @@ _NO_NAME = (
     r"(?:everyone|here|channel|Override|property|staticmethod|classmethod|dataclass|import|charset|"
     r"keyframes|font-face|supports|Deprecated|Autowired|Nullable|NotNull|SuppressWarnings|"
     r"media(?=\s*(?:\(|(?:screen|print|only|all|not)\b)))(?![\w.-])"
-    r"|(?i:\d[\d.,]*(?:[kmg]?hz|fps|[kpixscfhvwamg]|[ap]\.?m|[cmkn]m|km/?h|mph|m?ah|ms|secs?|mins?|"
+    r"|(?i:\d[\d.,]*(?:k\d\d|[kmg]?hz|fps|[kpixscfhvwamg]|[ap]\.?m|[cmkn]m|km/?h|mph|m?ah|ms|secs?|mins?|"
     r"hrs?|[kmg]bp?s?|lbs?|kgs?|mg|ml|ft|rpm|db|usd|mp|st|nd|rd|th)|iso ?\d+|f/?\d[\d.]*|\d+x\d+)"
     r"(?![\w-])"
 )
 _HANDLE = re.compile(
     rf"(?:\bhttps?://)?(?<![\w@.-]){_PROFILE}[\w.%-]{{2,64}}(?:/[^\s<>\"')\]]*)?"
     r"|(?<![\w/.])/?[uU]/[A-Za-z0-9_-]{3,20}(?![\w/-])"
-    # @name, and @First Last as YouTube writes it: held together by no-break spaces
+    # @name, and @First Last as YouTube writes it: no-break spaces around it, or inside it
+    rf"|(?<=\u00a0)[{_AT}][^\s@]{{1,30}}(?: [^\s@]{{1,30}}){{1,5}}(?=\u00a0)"
     rf"|(?<![\w+/@&])(?<!\w\.)[{_AT}](?!{_NO_NAME})(?=[\w.-]*[^\W\d_])\w(?:[\w.-]{{0,28}}[\w-])"
     r"(?:\u00a0[^\s@]{1,30}){0,5}(?![\w@]|\.\w)"
 )

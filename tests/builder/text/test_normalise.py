@@ -8,6 +8,9 @@ import pytest
 
 from dataset_builder.text.normalise import PLAIN_GATE, UNCHANGED, normalise
 
+ENGLAND = "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+PERSIAN = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+SINHALA = "\u0dc1\u0dca\u200d\u0dbb\u0dd3"
 REDDIT = {
     "**bold** and *it* and ***both***": "bold and it and both",
     "snake_case_name and 2 * 3 * 4": "snake_case_name and 2 * 3 * 4",
@@ -28,6 +31,19 @@ REDDIT = {
     "  many \t spaces\n\nand lines ": "many spaces and lines",
     "¯\\\\\\_(ツ)\\_/¯": "¯\\_(ツ)_/¯",
     "<image> {{x}} <|im_start|>": "<image> {{x}} <|im_start|>",
+    "nothing goes wrong &lt;/s&gt;": "nothing goes wrong </s>",
+    "put a &lt;b&gt; tag around &lt;br/&gt; it": "put a <b> tag around <br/> it",
+    "For just ^^$3.99 you ^can ^(do it)": "For just $3.99 you can do it",
+    "4 ^^ 5 and \\^up": "4 ^^ 5 and ^up",
+    "![gif](giphy|aB3dEf|downsized) look at this": "look at this",
+    "![gif](giphy|aB3_dEf_g)": "",
+    '![img](emote|t5_abc|123) ok ![img](abc123 "a cat")': "ok a cat",
+    f"lions {ENGLAND} win": f"lions {ENGLAND} win",
+    "hidden \U000e0068\U000e0069 tags": "hidden tags",
+    PERSIAN: PERSIAN,
+    SINHALA: SINHALA,
+    "la\u200ctin": "latin",
+    "\u845b\U000e0100 x\U000e0100": "\u845b\U000e0100 x",
     "": "",
 }
 
@@ -41,7 +57,10 @@ def test_reddit(text, clean):
     ("text", "clean"),
     [
         ("*stars* stay", "*stars* stay"),
-        ('line<br>break <b>bold</b> <a href="x">link</a>', "line break bold link"),
+        ("a <b>bold</b> word</s>", "a <b>bold</b> word</s>"),
+        ("\u00a0@First Last\u00a0 so\u00a0true", "@First\u00a0Last so true"),
+        ("@First Last\u00a0 so true", "@First\u00a0Last so true"),
+        ("@first is so\u00a0true", "@first is so true"),
         ("5 &lt; 6 &amp; 7", "5 < 6 & 7"),
     ],
 )
