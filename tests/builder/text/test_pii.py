@@ -201,7 +201,8 @@ def test_user_markup_is_data():
 
 @pytest.mark.timeout(30)  # a pattern that backtracks takes minutes, a good one milliseconds
 @pytest.mark.parametrize("text", ["1" * 20_000, "a@" * 10_000, "1 " * 10_000, "u/" * 10_000,
-                                  "call 1234567 " * 800, "http://" + "a/" * 10_000, ":".join("a" * 10_000)])  # fmt: skip
+                                  "call 1234567 " * 800, "http://" + "a/" * 10_000,
+                                  ":".join("a" * 10_000)])  # fmt: skip
 def test_long_texts_take_no_time(text):
     assert isinstance(scrub(text, collections.Counter()), str)
 
