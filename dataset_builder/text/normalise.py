@@ -20,20 +20,21 @@ UNCHANGED = (
 # Texts without any of these come back unchanged; used as SQL gate (RE2) and tested to be one.
 PLAIN_GATE = rf"[^{UNCHANGED}]|[&*_`\\^]|~~|\]\(|>!|^[ >#+=|:~-]|^\d+[.)] | $|  "
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e"
-    "\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e001f\U000e0080-\U000e00ff"
-    "\U000e01f0-\U000e0fff]"
-    # joiners shape letters of these scripts (Arabic to Sinhala, Burmese, Khmer, Mongolian)
-    "|(?<![\u0600-\u0dff\u1000-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc])\u200c"
-    # a variant of a Han character, and nothing elsewhere
-    "|(?<![\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])[\U000e0100-\U000e01ef]"
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200c\u200e\u200f\u202a-\u202e"
+    "\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]+"
 )
+# joiners shape the letters of these scripts: Arabic to Sinhala, Burmese, Khmer, Mongolian
+_JOINED = "\u0600-\u0dff\u1000-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc"
 _LONE_JOINER = re.compile(
-    "(?<![\u0600-\u0dff\u1000-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc"
-    "\u2190-\u2bff\u3000-\u303f\ufe0f\U0001f000-\U0001faff])\u200d"
+    f"(?<![{_JOINED}\u2190-\u2bff\u3000-\u303f\ufe0f\U0001f000-\U0001faff])\u200d"
 )
-# England's flag is a black one with tags behind it; tags elsewhere are hidden text
-_TAGS = re.compile("(\U0001f3f4[\U000e0030-\U000e007a]{1,8}\U000e007f)|[\U000e0020-\U000e007f]+")
+# what is no hidden text in its place: tags of England's flag and the like, a non-joiner, the variant
+# of a Han character
+_SEEN = re.compile(
+    "(?<=\U0001f3f4)[\U000e0030-\U000e007a]{1,8}\U000e007f"
+    f"|(?<=[{_JOINED}])\u200c"
+    "|(?<=[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff])[\U000e0100-\U000e01ef]"
+)
 _MENTION = re.compile(
     "(?<=\u00a0)@(?:[^\\s@]{1,30} ){1,4}[^\\s@]{1,30}(?=\u00a0)"
     # at the start some exports cut the first no-break space off; then names, not a sentence
@@ -73,13 +74,18 @@ def normalise(text: str, markdown: bool) -> str:
     if not text.isprintable():
         text = _CONTROL.sub("", text)
     if not text.isascii():
-        text = unicodedata.normalize("NFC", _INVISIBLE.sub("", text))
+        text = unicodedata.normalize("NFC", _INVISIBLE.sub(_seen, text))
         if "\u200d" in text:
             text = _LONE_JOINER.sub("", text)
-        text = _TAGS.sub(r"\1", text)
     if markdown:
         text = _plain(text)
     return " ".join(text.split()).replace(_HELD, "\u00a0")
+
+
+def _seen(found: re.Match[str]) -> str:
+    """Of invisible signs those that shape the sign before them."""
+    needed = _SEEN.match(found.string, found.start())
+    return needed.group() if needed else ""
 
 
 def _unescape(text: str) -> str:
