@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -126,15 +127,29 @@ def _hidden_line(id: str, tombstones: Tombstones) -> str:
 
 
 def add_hidden_rows(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """Add rows to the ledger's part of forgotten items, each once."""
+    """Add rows to the ledger's part of forgotten items, each once.
+
+    An item that was read twice has two rows; adding the same rows again adds nothing.
+    """
     path = folder / LEDGER_NAME
     old = pq.read_table(path).to_pylist() if path.is_file() else []
-    found = {(row["kind"], row["id"], row["source"]): row for row in [*old, *rows]}
+    found = {**_numbered(old), **_numbered(rows)}
     if found:
         folder.mkdir(parents=True, exist_ok=True)
         ordered = [found[key] for key in sorted(found)]
         with whole_file(path) as file:
             pq.write_table(pa.Table.from_pylist(ordered, schema=LEDGER), file)
+
+
+def _numbered(rows: Iterable[dict[str, Any]]) -> dict[tuple[str, str, str, int], dict[str, Any]]:
+    """Rows by their item, and which of its rows each is."""
+    seen: Counter[tuple[str, str, str]] = Counter()
+    found = {}
+    for row in rows:
+        item = (row["kind"], row["id"], row["source"])
+        found[*item, seen[item]] = row
+        seen[item] += 1
+    return found
 
 
 def hidden_row(row: Mapping[str, Any], tombstones: Tombstones) -> dict[str, Any]:

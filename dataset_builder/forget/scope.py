@@ -9,9 +9,11 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 
 from dataset_builder.errors import BuildError
+from dataset_builder.ledger import ledger
 from dataset_builder.ledger.addresses import canonical_url
 from dataset_builder.ledger.targets import HEX64, KINDS, Target, values_of
 from dataset_builder.ledger.tombstones import Tombstones, near
@@ -100,9 +102,7 @@ def hash_names(build_dir: Path, targets: Iterable[Target]) -> list[Target]:
             found.append(Target("author", hash_author(name, key_file.read_bytes()), target.line))
         elif target.kind == "id":
             plain = re.sub("^(?i:t1_)", "", re.sub("^(?i:t3_)", "reddit-", target.value))
-            # Reddit's ids are lower case, YouTube's are not
-            lower = plain.startswith("reddit-")
-            found.append(Target("id", plain.lower() if lower else plain, target.line))
+            found.append(Target("id", plain, target.line))
         else:
             found.append(target)
     return found
@@ -132,8 +132,45 @@ def resolve(build_dir: Path, wanted: Wanted, samples: Mapping[str, str | None], 
         named |= wanted.names("author", authors.get(("comment", comment["id"])))
         if named or comment["post_id"] in scope.posts:
             scope.comments.add(comment["id"])
+    _add_dropped(build_dir, wanted, scope)
     _fill_media(build_dir, samples, scope)
     return scope
+
+
+def _add_dropped(build_dir: Path, wanted: Wanted, scope: Scope) -> None:
+    """What a rule had dropped: only the ledger names it, as an item or as a comment's post.
+
+    A dropped item is found by its id and its address; what its author was called is not kept.
+    """
+    posts = {value if "-" in value else "": value for value in wanted.values["id"]}
+    posts |= {f"{site}-{v}": v for v in wanted.values["id"] for site in ("reddit", "youtube")}
+    for address in wanted.values["url"]:
+        for site, stem in (("reddit", "reddit.com/comments/"), ("youtube", "youtube.com/watch?v=")):
+            posts[f"{site}-{address.removeprefix(stem)}"] = address
+    told = "(reason = 'no_post' OR starts_with(reason, 'post_dropped:'))"
+    with duckdb.connect() as con:
+        con.execute("SET enable_progress_bar=false")
+        con.register("names", pa.table({"name": pa.array([*posts, *wanted.values["id"]])}))
+        rows = con.execute(
+            f"WITH seen AS (SELECT * FROM {ledger.table(build_dir)}) SELECT DISTINCT kind, id "
+            "FROM seen SEMI JOIN names ON id = name WHERE kind IN ('post', 'comment') "
+            f"UNION SELECT DISTINCT 'post', value FROM seen SEMI JOIN names ON value = name "
+            f"WHERE kind = 'comment' AND {told}"
+        ).fetchall()
+        for kind, id in rows:
+            if kind == "post" and id in posts:
+                wanted.found.add(posts[id])
+                scope.posts.add(id)
+            elif kind == "comment" and wanted.names("id", id):
+                scope.comments.add(id)
+        con.register("gone", pa.table({"name": pa.array(sorted(scope.posts), pa.string())}))
+        scope.comments |= {
+            row[0]
+            for row in con.execute(
+                f"SELECT DISTINCT id FROM {ledger.table(build_dir)} SEMI JOIN gone "
+                f"ON value = name WHERE kind = 'comment' AND {told}"
+            ).fetchall()
+        }
 
 
 def refused(build_dir: Path, tombstones: Tombstones) -> Scope:

@@ -47,8 +47,8 @@ def canonical_url(url: str | None) -> str | None:
         # a playlist or a channel is told by its query
         return f"youtube.com/{parts.path.strip('/')}?{parts.query}".removesuffix("?")
     if host == "redd.it" or host.endswith("reddit.com"):
-        post = re.search(r"(?:/comments)?/([0-9a-z]+)", parts.path)
-        found = re.search(r"/comments/([0-9a-z]+)", parts.path) or (
+        post = re.search(r"(?:/comments)?/([0-9A-Za-z]+)", parts.path)
+        found = re.search(r"/comments/([0-9A-Za-z]+)", parts.path) or (
             post if host == "redd.it" else None
         )
         if found:
@@ -56,3 +56,15 @@ def canonical_url(url: str | None) -> str | None:
     if host == "preview.redd.it":  # the same picture, smaller
         host = "i.redd.it"
     return f"{host}{parts.path.rstrip('/')}"
+
+
+def comment_of(url: str) -> str | None:
+    """The id of the one comment that an address shows: Reddit's permalinks, YouTube's `lc`."""
+    parts = urlsplit(url if "//" in url else f"//{url}")
+    host = (parts.hostname or "").lower()
+    if host.endswith("youtube.com"):
+        return parse_qs(parts.query).get("lc", [None])[0]
+    # "comment" in place of the title, or the title as Reddit writes it
+    found = re.search(r"/comments/\w+/(?:[^/]+/|/)?(\w+)/?$", parts.path)
+    named = found and re.fullmatch(r".*/comments/\w+/[^/]*/\w+/?", parts.path)
+    return found.group(1) if found and named and "reddit" in (host or url) else None

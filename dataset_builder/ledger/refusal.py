@@ -51,9 +51,10 @@ class Refusal:
         pairs = [(kind, hash) for kind, found in self.tombstones.entries.items() for hash in found]
         pairs += [("id", hash) for hash in noted]
         rows = {"kind": [pair[0] for pair in pairs], "hash": [pair[1] for pair in pairs]}
+        # first, because it ends what the connection was last asked, as `register` does not
+        con.execute("CREATE TABLE noted (hash VARCHAR)")
         con.register("tombstone_rows", pa.table(rows))
         con.execute("CREATE TABLE tombstone AS SELECT DISTINCT * FROM tombstone_rows")
-        con.execute("CREATE TABLE noted (hash VARCHAR)")
         con.unregister("tombstone_rows")
 
     def posts(self, select: str) -> str:

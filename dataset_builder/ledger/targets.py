@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dataset_builder.errors import UsageError
-from dataset_builder.ledger.addresses import canonical_url
+from dataset_builder.ledger.addresses import canonical_url, comment_of
 
 KINDS = ("id", "url", "author", "media", "phash")
 HEX64, HEX16 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{16}")
@@ -53,6 +53,8 @@ def read_targets(path: Path) -> list[Target]:
 def _targets(kind: str, value: str) -> list[Target] | None:
     if kind not in KINDS or not value:
         return None
+    if kind == "url" and (comment := comment_of(value)):
+        return [Target("id", comment)]
     if kind == "url":
         return [Target("url", canonical_url(value) or value)]
     shapes = {"media": HEX64, "phash": HEX16}

@@ -30,7 +30,7 @@ def parse(record: Mapping[str, Any], settings: Settings, rows: Rows) -> None:
     found = _POST_ID.search(permalink) or _POST_ID.search(url)
     if not found:
         raise ValueError("no Reddit post id in its permalink or url")
-    native = found.group(1).lower()
+    native = found.group(1)
     subreddit = str(record.get("subreddit") or "").lower().removeprefix("r/")
     _, videos = subreddits(settings)
     count = record.get("num_comments")

@@ -28,7 +28,7 @@ _JOINED = "\u0600-\u0dff\u1000-\u109f\u1780-\u18af\ufb50-\ufdff\ufe70-\ufefc"
 _LONE_JOINER = re.compile(
     f"(?<![{_JOINED}\u2190-\u2bff\u3000-\u303f\ufe0f\U0001f000-\U0001faff])\u200d"
 )
-# what is no hidden text in its place: tags of England's flag and the like, a non-joiner, the variant
+# what is no hidden text in its place: tags of a flag such as England's, a non-joiner, the variant
 # of a Han character
 _SEEN = re.compile(
     "(?<=\U0001f3f4)[\U000e0030-\U000e007a]{1,8}\U000e007f"

@@ -302,7 +302,28 @@ def test_an_author_is_found_however_the_name_is_written(tmp_path, name):
 def test_ids_as_people_write_them(tmp_path):
     given = ["t3_r1", "reddit-R1", "T3_x", "t1_c1", "youtube-AbC", "dQw4w9WgXcQ"]
     found = [t.value for t in hash_names(tmp_path, [Target("id", name) for name in given])]
-    assert found == ["reddit-r1", "reddit-r1", "reddit-x", "c1", "youtube-AbC", "dQw4w9WgXcQ"]
+    assert found == ["reddit-r1", "reddit-R1", "reddit-x", "c1", "youtube-AbC", "dQw4w9WgXcQ"]
+
+
+@pytest.mark.parametrize(
+    ("url", "comment"),
+    [
+        ("https://www.reddit.com/r/pics/comments/abc12/some_title/k3j2h1/", "k3j2h1"),
+        ("https://old.reddit.com/r/pics/comments/abc12/_/k3j2h1?context=3", "k3j2h1"),
+        ("https://www.reddit.com/r/pics/comments/abc12/comment/k3j2h1/", "k3j2h1"),
+        ("https://www.youtube.com/watch?v=dQw4w9WgXcQ&lc=UgxAbC-1", "UgxAbC-1"),
+        ("https://www.reddit.com/r/pics/comments/abc12/some_title/", None),
+        ("https://www.reddit.com/r/pics/comments/abc12/", None),
+        ("https://www.youtube.com/watch?v=dQw4w9WgXcQ", None),
+        ("https://i.redd.it/comments/a/b/c", None),
+    ],
+)
+def test_the_address_of_a_comment_names_the_comment(tmp_path, url, comment):
+    file = tmp_path / "list.txt"
+    file.write_text(url)
+    (target,) = read_targets(file)
+    expected = ("id", comment) if comment else ("url", canonical_url(url))
+    assert (target.kind, target.value) == expected
 
 
 def test_a_list_that_cannot_be_read_is_wrong_usage(tmp_path):

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import shutil
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from builder.help.media_samples import jpeg, ledger, write_video
 from dataset_builder.errors import BuildError
 from dataset_builder.forget.forget import forget
 from dataset_builder.ledger.addresses import canonical_url
-from dataset_builder.ledger.targets import Target
+from dataset_builder.ledger.targets import Target, read_targets
 from dataset_builder.ledger.tombstones import NAME
 from dataset_builder.ledger.why import why
 from dataset_builder.pipeline.build import build
@@ -287,6 +288,78 @@ def test_targets_that_name_nothing_are_counted(tmp_path):
     result = forget(request.out, targets)
     assert result["unmatched_lines"] == [2, 4, 6, 7]
     assert result["unmatched"] == 4
+
+
+DROPPED = (
+    ("t3_GoneP1", ["GoneP1", "gonec1"]),
+    ("id reddit-GoneP1", ["GoneP1", "gonec1"]),
+    ("GoneP1", ["GoneP1", "gonec1"]),
+    ("https://www.reddit.com/r/pics/comments/GoneP1/a_title/", ["GoneP1", "gonec1"]),
+    ("url redd.it/GoneP1", ["GoneP1", "gonec1"]),
+    ("t1_gonec1", ["gonec1"]),
+    ("https://www.reddit.com/r/pics/comments/GoneP1/a_title/gonec1/", ["gonec1"]),
+    ("t1_orphan1", ["orphan1"]),
+    ("t3_nowhere1", ["nowhere1", "orphan1"]),
+    ("youtube-goneVideo01", ["goneVideo01", "Ucgone1"]),
+    ("https://youtu.be/goneVideo01?t=3", ["goneVideo01", "Ucgone1"]),
+    ("https://www.youtube.com/watch?v=goneVideo01&lc=Ucgone1", ["Ucgone1"]),
+)
+
+
+@pytest.mark.parametrize(("line", "gone"), DROPPED)
+def test_what_a_rule_had_dropped_is_forgotten_in_every_form(dropped, tmp_path, line, gone):
+    shutil.copytree(dropped.out, tmp_path / "out")
+    out = tmp_path / "out"
+    assert {needle for _, needle in leaks(out, gone)} == set(gone)
+    read = totals(out)
+    result = forget(out, listed(tmp_path, line))
+    assert (result["unmatched"], result["samples"]) == (0, 0)
+    assert leaks(out, gone) == []
+    assert leaks(out, ["gonep1"]) != []  # another post: ids are compared with case
+    assert totals(out) == read
+    assert verify(out / "release").ok
+
+
+def test_what_was_dropped_and_forgotten_is_refused_by_a_later_reading(dropped, tmp_path):
+    shutil.copytree(dropped.out, tmp_path / "out")
+    read = totals(tmp_path / "out")
+    lines = ["t3_GoneP1", "t1_orphan1", "https://youtu.be/goneVideo01"]
+    forget(tmp_path / "out", listed(tmp_path, "\n".join(lines)))
+    again = replace(dropped, out=tmp_path / "again")
+    build(again, load_settings("seed", [*OFF, *RULES, f"build.tombstones={tmp_path / 'out'}"]))
+    assert leaks(again.out, ["GoneP1", "gonec1", "orphan1", "goneVideo01", "Ucgone1"]) == []
+    assert totals(again.out) == read
+
+
+def listed(folder: Path, lines: str) -> list[Target]:
+    (folder / "list.txt").write_text(lines + "\n")
+    return read_targets(folder / "list.txt")
+
+
+@pytest.fixture(scope="module")
+def dropped(tmp_path_factory):
+    """A build in which rules dropped a post, a video and comments; read twice in part."""
+    folder = tmp_path_factory.mktemp("dropped")
+    request = dumps(folder, 1, 1)
+    post, comments = rows_of(folder / "RS.zst")[0], rows_of(folder / "RC.zst")
+    bad = {**post, "id": "GoneP1", "over_18": True, "url": "https://i.redd.it/other.jpg"}
+    zst(folder / "RS2.zst", [bad, bad, {**bad, "id": "gonep1"}])
+    lost = [
+        {**comments[0], "id": "gonec1", "link_id": "t3_GoneP1"},
+        {**comments[0], "id": "orphan1", "link_id": "t3_nowhere1"},
+    ]
+    zst(folder / "RC2.zst", [*lost, *lost])
+    video = {"id": "goneVideo01", "title": "A garden", "upload_date": "20100101", "duration": 2}
+    video |= {"comments": [{"id": "Ucgone1", "text": "so it was back then"}], "channel_id": "UCx"}
+    (folder / "old.jsonl").write_text(json.dumps(video) + "\n")
+    request = replace(
+        request,
+        submissions=(*request.submissions, folder / "RS2.zst"),
+        comments=(*request.comments, folder / "RC2.zst"),
+        youtube=(*request.youtube, folder / "old.jsonl"),
+    )
+    build(request, load_settings("seed", [*OFF, *RULES]))
+    return request
 
 
 def test_no_post_left_keeps_the_name_of_a_forgotten_one(tmp_path):
