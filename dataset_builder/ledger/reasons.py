@@ -17,6 +17,7 @@ MANY_TITLES = "many_titles"
 NSFW = "nsfw_media"
 CHANGED = "changed_media"
 FORGOTTEN = "forgotten"
+EQUAL = "exact_duplicate"  # of a comment
 # what the media stage may say of a post
 MEDIA_REASONS = (
     CORRUPT, NOT_MEDIA, UNSUPPORTED, WRONG_KIND, TOO_LARGE, LIMIT, UNAVAILABLE, MANY_TITLES,

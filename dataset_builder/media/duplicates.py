@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dataset_builder.decode.looks import duplicate_groups
-from dataset_builder.ledger.reasons import DUPLICATE, FEW_COMMENTS
+from dataset_builder.ledger.reasons import DUPLICATE, EQUAL, FEW_COMMENTS
 from dataset_builder.media.kept_comments import Comment, Comments
 from dataset_builder.media.record import RecordStore
 from dataset_builder.media.verdicts import USABLE, Drop, Verdicts
@@ -120,6 +120,11 @@ def best_comments(
     ordered = sorted(pool, key=place)
     dropped: dict[str, Drop] = {}
     if threshold is not None and len(ordered) > 1:
+        first: dict[str, str] = {}
+        for c in ordered:
+            if first.setdefault(c["text"], c["id"]) != c["id"]:
+                dropped[c["id"]] = (EQUAL, first[c["text"]])
+        ordered = [c for c in ordered if c["id"] not in dropped]
         texts = [c["text"] for c in ordered]
         for near in near_duplicates([0] * len(texts), texts, threshold):
             value = f"{near.cosine:.4f} to {ordered[near.of]['id']}"

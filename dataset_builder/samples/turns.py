@@ -7,6 +7,7 @@ shards serves every ablation. Words are the listing's own. `trainer/compose.py` 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypedDict
@@ -16,6 +17,9 @@ SYSTEM = (
     "the actual media. Answer all questions as you are seeing the media"
 )
 TOP_COMMENTS = 5
+_ENDED = re.compile("[.?!\u2026\u3002\uff01\uff1f][)\"'\u2019\u201d]*$")
+_INNER_QUOTES = re.compile(r'(?<!\w)"([^"]+)"(?!\w)')  # not the sign for inches
+_SINGLE = r"'\1'"
 
 
 class Turn(TypedDict):
@@ -56,17 +60,18 @@ def intro_text(
     medium: str, title: str | None, brand: str | None, asr: str | None, posted: str | None
 ) -> str:
     """What the user says of the media: title, brand of an ad, speech, and `posted` where wanted."""
-    name, said = _flat(title), _flat(asr)
+    name, said = _quoted(title), _quoted(asr)
     sentences = []
     if brand:
-        titled = f'titled "{name}" ' if name else ""
-        sentences.append(f"The {medium} advertisement is {titled}for the brand {_flat(brand)}.")
+        titled = f"titled {name} " if name else ""
+        about = f"The {medium} advertisement is {titled}for the brand {_flat(brand)}"
+        sentences.append(_ended(about))
     elif name:
-        sentences.append(f'The {medium} is titled "{name}".')
+        sentences.append(_ended(f"The {medium} is titled {name}"))
     if posted:
         sentences.append(posted)
     if said:
-        sentences.append(f'The audio in the {"ad" if brand else medium} says "{said}".')
+        sentences.append(_ended(f"The audio in the {'ad' if brand else medium} says {said}"))
     return " ".join(sentences)
 
 
@@ -79,7 +84,7 @@ def posted_text(
     day = datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%d")  # the same in every locale
     where = f" by the channel {_flat(channel)}" if channel else ""
     where = f" in r/{_flat(subreddit)}" if subreddit else where
-    return f"The {medium} was posted on {day}{where}."
+    return _ended(f"The {medium} was posted on {day}{where}")
 
 
 def make_turns(
@@ -144,6 +149,17 @@ def describe_scene(scene: Mapping[str, Any]) -> str:
 def _colors(names: Sequence[str]) -> str:
     """Names as the listing prints them: the data's `Mud_Green` is `Mud.Green` there."""
     return ",".join(name.replace("_", ".") for name in names)
+
+
+def _quoted(text: str | None) -> str:
+    """The text on one line in double quotes, with single ones inside; "" where there is none."""
+    line = _flat(text)
+    return f'"{_INNER_QUOTES.sub(_SINGLE, line)}"' if line else ""
+
+
+def _ended(sentence: str) -> str:
+    """The sentence with its full stop, unless what it quotes at its end has brought one."""
+    return sentence if _ENDED.search(sentence) else f"{sentence}."
 
 
 def _flat(text: str | None) -> str:

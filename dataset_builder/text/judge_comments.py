@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from dataset_builder.ledger.ledger import LedgerWriter
+from dataset_builder.ledger.reasons import EQUAL
 from dataset_builder.ledger.refusal import Refusal
 from dataset_builder.read.reddit import body_marks
 from dataset_builder.rules import order
@@ -37,6 +38,7 @@ def select_comments(build: TextBuild, part: int) -> None:
     candidates(con, build, part, ledger)
     if build.settings.privacy.placeholders:
         scrub_column(con, "candidate", "n", "text", found)
+    drop_equal(con, build, ledger)
     _near(con, build, ledger)
     _late(con, build, ledger)
     _top(con, build, ledger)
@@ -66,11 +68,11 @@ def select_comments(build: TextBuild, part: int) -> None:
 def count_candidates(build: TextBuild, part: int) -> None:
     """For the corpus' idf table: document frequencies of one partition's candidates."""
     con = build.connection(f"idf-{part}")
-    candidates(
-        con, build, part, LedgerWriter(con, build.layout, "unused", Refusal(con, build.layout))
-    )
+    ledger = LedgerWriter(con, build.layout, "unused", Refusal(con, build.layout))
+    candidates(con, build, part, ledger)
     if build.settings.privacy.placeholders:
         scrub_column(con, "candidate", "n", "text", Counter())
+    drop_equal(con, build, ledger)
     texts = {
         source: con.sql(f"SELECT text FROM candidate WHERE source = '{source}'")
         .to_arrow_table()["text"]
@@ -208,6 +210,28 @@ def _per_source(functions: tuple[CommentRule, ...], build: TextBuild) -> str:
         for source in SOURCES
     )
     return f"CASE source {cases} END"
+
+
+def drop_equal(con: duckdb.DuckDBPyConnection, build: TextBuild, ledger: LedgerWriter) -> None:
+    """Comments equal to a better ranked one leave `candidate`: TF-IDF sees no words in some.
+
+    Where near-duplicates may stay, equal comments may.
+    """
+    judged = [s for s in SOURCES if build.settings.source(s).tfidf_threshold is not None]
+    con.execute(
+        # by hash first: texts are compared only where two may be equal
+        "CREATE TABLE alike AS SELECT number, hash(text) AS h FROM candidate "
+        f"WHERE source IN {sql_list(judged)} GROUP BY ALL HAVING count(*) > 1"
+    )
+    con.execute(
+        "CREATE TABLE equal AS SELECT n, first FROM (SELECT n, first_value(id) OVER same AS first, "
+        "row_number() OVER same AS copy FROM candidate c JOIN alike a "
+        "ON c.number = a.number AND hash(c.text) = a.h "
+        "WINDOW same AS (PARTITION BY c.number, text ORDER BY place)) WHERE copy > 1"
+    )
+    rows = "candidate JOIN equal USING (n)"
+    ledger.add(_drop("'dedup'", f"'{EQUAL}'", "equal.first", rows))
+    con.execute("DELETE FROM candidate WHERE n IN (SELECT n FROM equal); DROP TABLE alike")
 
 
 def _near(con: duckdb.DuckDBPyConnection, build: TextBuild, ledger: LedgerWriter) -> None:

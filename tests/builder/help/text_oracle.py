@@ -291,6 +291,12 @@ class Oracle:
         return "nsfw_words" if self._listed(text) else None
 
     def _unlike(self, rows, threshold):
+        seen = set()
+        for row in rows:
+            if row[4] in seen:
+                self.end("comment", row[3], "exact_duplicate")
+            seen.add(row[4])
+        rows = [row for at, row in enumerate(rows) if row[4] not in [r[4] for r in rows[:at]]]
         if not rows:
             return rows
         try:

@@ -148,6 +148,29 @@ def test_reddit_post_and_untitled_intros():
     )
 
 
+@pytest.mark.parametrize(
+    ("title", "said"),
+    [
+        ("Who did this?", '"Who did this?"'),
+        ("He asked me..?", '"He asked me..?"'),
+        ('Then she said "what..?"', "\"Then she said 'what..?'\""),
+        ('"Hello" is all', "\"'Hello' is all\"."),
+        ("So it goes (again!)", '"So it goes (again!)"'),
+        ("Look\u2026", '"Look\u2026"'),
+        ('A 12" pizza', '"A 12" pizza".'),
+        ("[REDACTED ...]", '"[REDACTED ...]".'),
+        ("A title", '"A title".'),
+    ],
+)
+def test_titles_that_end_in_punctuation_end_the_sentence(title, said):
+    assert intro_text("image", title, None, None, None) == f"The image is titled {said}"
+    spoken = intro_text("image", title, None, "Buy it now!", None)
+    assert spoken == f'The image is titled {said} The audio in the image says "Buy it now!"'
+    brand = intro_text("video", title, "Yahoo!", None, None)
+    named = said.removesuffix(".")
+    assert brand == f"The video advertisement is titled {named} for the brand Yahoo!"
+
+
 def test_salicon_questions_stand_as_they_are():
     turn = {"task": "saliency", "question": "Rank them .", "answer": "dog\ncat"}
     assert compose("", [turn]) == ("Rank them .", "dog\ncat")
