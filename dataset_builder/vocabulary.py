@@ -42,8 +42,11 @@ BOT_NAMES = (
     "wikitextbot",
     "xkcd_transcriber",
 )
-# "some-bot", "SomeBot2", "savevideobot"; `NO_BOT_ACCOUNT` says which of them are people
-BOT_ACCOUNT = r"(?:[_-][Bb][Oo][Tt]|[a-z0-9]B(?:ot|OT))(?:[_-]?[0-9]*)?$|[A-Za-z0-9][Bb][Oo][Tt]_?$"
+# "some-bot", "SomeBot2", and "savevideobot" of letters alone: who mixes signs and lets "bot" end a
+# word ("user_c37bigbot") is a person; `NO_BOT_ACCOUNT` says who else is one
+BOT_ACCOUNT = (
+    r"(?:[_-][Bb][Oo][Tt]|[a-z0-9]B(?:ot|OT))(?:[_-]?[0-9]*)?$|^[A-Za-z]{2,}[Bb][Oo][Tt]_?$"
+)
 # surnames and words that end so, with an initial or in camel case (JTalbot, FatherAbbot); who says
 # "not a bot"; and robots, which people like to be (all three on r/pics are people)
 NO_BOT_ACCOUNT = (

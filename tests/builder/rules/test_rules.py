@@ -284,6 +284,7 @@ def test_times_of_every_type(value):
         ("savevideobot", "account pattern"),
         ("autowikibot", "account pattern"),
         ("weatherbot", "account pattern"),
+        ("user_c37bigbot", None),
         ("Metal_Bot", "account pattern"),
         (None, None),
     ],
