@@ -73,7 +73,8 @@ def test_the_true_key_sets(folder, kind):
     seen = dict.fromkeys(known, 0)
     for row in rows(folder / name):
         month = "2018-01" if int(float(row["created_utc"] or 0)) < 1_577_836_800 else "2021-12"
-        extra = set(row) - known[month] - ({"name", "subreddit_id"} if kind == "RC" else set())
+        added = {"_meta"} | ({"name", "subreddit_id"} if kind == "RC" else set())  # the archive's
+        extra = set(row) - known[month] - added
         assert not extra, extra
         seen[month] += 1
         assert len(row) > (20 if kind == "RC" else 45)
@@ -92,7 +93,14 @@ def test_every_rule_has_a_victim(folder):
     assert rules - hit == {("post", "bad_id"), ("post", "channel_not_listed")}
     others = {"duplicate", "repeated", "other_subreddit", "malformed"}
     assert others <= {reason for kind, reason in hit if kind == "post"}
-    others = {"near_duplicate", "beyond_candidates", "beyond_top", "no_post", "repeated"}
+    others = {
+        "near_duplicate",
+        "exact_duplicate",
+        "beyond_candidates",
+        "beyond_top",
+        "no_post",
+        "repeated",
+    }
     assert others <= {reason for kind, reason in hit if kind == "comment"}
 
 
