@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 YOUTUBE_HOSTS = frozenset({"youtube.com", "youtu.be", "youtube-nocookie.com"})
 _HOST = r"(?:(?:www|m|music|gaming|consent|[a-z]{2})\.)*(?:youtube(?:-nocookie)?\.com|youtu\.be)"
@@ -64,7 +64,6 @@ def comment_of(url: str) -> str | None:
     host = (parts.hostname or "").lower()
     if host.endswith("youtube.com"):
         return parse_qs(parts.query).get("lc", [None])[0]
-    # "comment" in place of the title, or the title as Reddit writes it
-    found = re.search(r"/comments/\w+/(?:[^/]+/|/)?(\w+)/?$", parts.path)
-    named = found and re.fullmatch(r".*/comments/\w+/[^/]*/\w+/?", parts.path)
-    return found.group(1) if found and named and "reddit" in (host or url) else None
+    # "comment" or "_" may stand in place of the title
+    found = re.fullmatch(r".*/comments/\w+/[^/]*/(\w+)/?", parts.path)
+    return found.group(1) if found and "reddit" in (host or url) else None

@@ -213,10 +213,7 @@ def _per_source(functions: tuple[CommentRule, ...], build: TextBuild) -> str:
 
 
 def drop_equal(con: duckdb.DuckDBPyConnection, build: TextBuild, ledger: LedgerWriter) -> None:
-    """Comments equal to a better ranked one leave `candidate`: TF-IDF sees no words in some.
-
-    Where near-duplicates may stay, equal comments may.
-    """
+    """Comments equal to a better ranked one leave `candidate`: TF-IDF sees no words in some."""
     judged = [s for s in SOURCES if build.settings.source(s).tfidf_threshold is not None]
     con.execute(
         # by hash first: texts are compared only where two may be equal
@@ -229,8 +226,7 @@ def drop_equal(con: duckdb.DuckDBPyConnection, build: TextBuild, ledger: LedgerW
         "ON c.number = a.number AND hash(c.text) = a.h "
         "WINDOW same AS (PARTITION BY c.number, text ORDER BY place)) WHERE copy > 1"
     )
-    rows = "candidate JOIN equal USING (n)"
-    ledger.add(_drop("'dedup'", f"'{EQUAL}'", "equal.first", rows))
+    ledger.add(_drop("'dedup'", f"'{EQUAL}'", "equal.first", "candidate JOIN equal USING (n)"))
     con.execute("DELETE FROM candidate WHERE n IN (SELECT n FROM equal); DROP TABLE alike")
 
 
