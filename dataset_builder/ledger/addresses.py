@@ -24,6 +24,7 @@ YOUTUBE_ID = (
 )
 # words of 11 characters in the place of an id: a playlist's player, a channel's broadcast, a page
 NO_VIDEOS = ("videoseries", "live_stream", "attribution")
+PLAYERS = ("watch", "embed", "shorts", "live", "e", "v")
 _VIDEO = re.compile(YOUTUBE_ID)
 
 
@@ -31,6 +32,15 @@ def youtube_video(url: str) -> str | None:
     """The 11 characters of the video that a YouTube address leads to, None where it is no video."""
     found = _VIDEO.match(url)
     return found.group(1) if found and found.group(1) not in NO_VIDEOS else None
+
+
+def _youtube_page(host: str, path: str, query: str) -> str:
+    """What is no video of 11 characters: a shorter id, else a page with what its query tells."""
+    first, *rest = path.split("/")
+    said = parse_qs(query).get("v", [""])[0] if first in ("", "watch") else ""
+    if not said and (host == "youtu.be" or (first in PLAYERS and rest)):
+        said = path.split("/")[-1]
+    return f"watch?v={said}" if said else f"{path}?{query}".removesuffix("?")
 
 
 def canonical_url(url: str | None) -> str | None:
@@ -44,8 +54,7 @@ def canonical_url(url: str | None) -> str | None:
         return f"youtube.com/watch?v={video}"
     host = (parts.hostname or "").removeprefix("www.").removeprefix("m.").removeprefix("old.")
     if host in YOUTUBE_HOSTS:
-        # a playlist or a channel is told by its query
-        return f"youtube.com/{parts.path.strip('/')}?{parts.query}".removesuffix("?")
+        return f"youtube.com/{_youtube_page(host, parts.path.strip('/'), parts.query)}"
     if host == "redd.it" or host.endswith("reddit.com"):
         post = re.search(r"(?:/comments)?/([0-9A-Za-z]+)", parts.path)
         found = re.search(r"/comments/([0-9A-Za-z]+)", parts.path) or (
