@@ -15,6 +15,7 @@ from release.files import hashes_of, relative_files, sha256_of, write_whole
 
 NAME = "manifest.json"
 CARD = "README.md"
+MADE_LAST = frozenset({CARD, "funnel.png"})  # they tell of the data; as in a build's manifest
 LARGE = 10 << 20  # bytes from which a Hub stores every file as a large one
 FIELDS = {"path": str, "bytes": int, "sha256": str, "samples": int}
 
@@ -47,7 +48,7 @@ class Manifest:
 
 
 def merkle_root(files: Iterable[Entry]) -> str:
-    """Root (hex) over all files but the card, sorted by path.
+    """Root (hex) over all files but card and funnel picture, sorted by path.
 
     A leaf is SHA-256(0x00, path, bytes, sha256, samples), a node SHA-256(0x01, left, right); an odd
     node moves up as it is. The card prints the root, so it is outside; its own digest is listed.
@@ -55,7 +56,7 @@ def merkle_root(files: Iterable[Entry]) -> str:
     level = [
         hashlib.sha256(b"\0" + f"{f.path}\n{f.bytes}\n{f.sha256}\n{f.samples}".encode()).digest()
         for f in sorted(files, key=lambda f: f.path)
-        if f.path != CARD
+        if f.path not in MADE_LAST
     ]
     while len(level) > 1:
         pairs = [

@@ -134,13 +134,17 @@ def _obus(data: bytes) -> Iterator[bytes]:
 
 
 def _sound(source: InputContainer, audio: Stream, target: OutputContainer) -> Iterator[Timed]:
-    """The sound's packets for a new stream of `target`."""
+    """The sound's packets for a new stream of `target`; one that goes back in time is damaged."""
     made = _stream(audio, target)
     base = audio.time_base or Fraction(1, 1000)
+    last: int | None = None
     for packet in source.demux(audio):
-        if packet.size and packet.pts is not None:
-            packet.stream = made
-            yield (packet.pts if packet.dts is None else packet.dts) * base, packet
+        time = packet.pts if packet.dts is None else packet.dts
+        if packet.size == 0 or packet.pts is None or time is None:
+            continue
+        if last is None or time >= last:
+            last, packet.stream = time, made
+            yield time * base, packet
 
 
 def _codec(stream: Stream) -> str:

@@ -123,8 +123,10 @@ def _comments_panel(
     axis.set_ylim(len(bars) - 0.4, -0.8)
     axis.set_xlim(0, 1.25)
     kept = f"{bars[-1][2]:,} of {bars[0][1]:,}" if bars else "no"
-    said = f" (the paper: {paper:,})" if paper else ""
-    _plain(axis, f"{name}s: {kept} comments kept{said}")
+    _plain(axis, f"{name}s: {kept} comments kept")
+    if paper:
+        said = f"the paper kept {paper:,}"
+        axis.text(1.25, -0.75, said, ha="right", va="bottom", fontsize=SMALL, color=PAPER)
 
 
 def _plain(axis: Axes, title: str) -> None:

@@ -31,7 +31,8 @@ def _window(values: Values) -> str:
 
 
 def _channels(values: Values) -> str:
-    return _window(values) + (", listed channels" if values["channels_only"] else "")
+    # only the inputs tell whether a list was given
+    return _window(values) + (", listed channels if any" if values["channels_only"] else "")
 
 
 def _marks(values: Values) -> str:

@@ -118,6 +118,12 @@ class Site(http.server.BaseHTTPRequestHandler):
     def hop(self) -> None:
         self.answer(b"", 302, Location="/picture", Set_Cookie="id=1")
 
+    def dead(self) -> None:
+        self.answer(b"", 302, Location="/removed.png")
+
+    def stand_in(self) -> None:
+        self.answer(PICTURE, ETag='"d835884373f4d6c8f24742ceabe74946"')
+
     def to_metadata(self) -> None:
         self.answer(b"", 302, Location="http://169.254.169.254/latest/meta-data/")
 
@@ -202,6 +208,9 @@ def outcome(folder: Path, url: str, overrides: list[str]) -> str:
         ("gzip", "encoded_body"),
         ("short", "cut_off"),
         ("loop", "too_many_redirects"),
+        ("dead", "unavailable"),
+        ("stand-in", "unavailable"),
+        ("removed.png", "fetched"),  # that is its own name
         ("to-metadata", "forbidden_address"),
         ("to-file", "forbidden_url"),
     ],
