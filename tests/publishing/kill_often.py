@@ -1,9 +1,9 @@
-"""Publish releases of 604 files, one after the other, and kill -9 each publisher at a random moment.
+"""Publish releases of 604 files, one after the other, and kill -9 each at a random moment.
 
 stdin: {"folder", "endpoint", "repository", "kills", "seed"}; stdout: one JSON line per kill.
-Publishers are forked from this process after its imports, so that the moments fall into the upload,
-the commit and the tag. The gates, and the advice on how many files one commit may hold, are left out:
-what is tested is the protocol.
+Publishers are forked from this process after its imports, so that the moments fall into the
+upload, the commit and the tag. The gates, and the advice on how many files one commit may hold,
+are left out: what is tested is the protocol.
 """
 
 import json
