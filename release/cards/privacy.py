@@ -13,7 +13,7 @@ from release.gates.child import run_child
 from release.personal_data import find_personal_data
 
 COLUMNS = ["id", "title", "asr", "channel", "brand", "comments", "intro", "turns"]
-PERSON = re.compile(r"[A-Z][a-zà-ÿ'-]+(?: [A-Z]\.)?(?: [A-Z][a-zà-ÿ'-]+){1,2}")
+PERSON = re.compile(r"[A-Z][a-zà-ÿ][\w'-]*(?: [A-Z]\.)?(?: [A-Z][a-zà-ÿ][\w'-]*){1,2}")
 FIRM = re.compile(
     r"\b(?:tv|tube|channel|official|news|media|studios?|films?|music|records?|games?|gaming|sports?|"
     r"foods?|kitchen|bicycles?|cars?|auto|motors?|labs?|tech|academy|school|university|museum|"

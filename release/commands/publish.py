@@ -63,12 +63,13 @@ def _collect(hub: RemoteHub, given: argparse.Namespace) -> str:
     return link_together(hub.api, owner, given.collection, [*items, (given.kind, given.repo)])
 
 
-def verify_apart(kind: str, repository: str, commit: str, folder: Path, how: str) -> None:
+def verify_apart(kind: str, repository: str, commit: str, folder: Path | None, how: str) -> None:
     """Verify in a process of its own, as strangers would. Raises ReleaseError if it fails."""
     if how == "none":
         return
     words = [sys.executable, "-m", "release", kind, "verify", repository, "--revision", commit]
-    words += ["--against", str(folder.resolve()), *(["--quick"] if how == "quick" else [])]
+    words += ["--against", str(folder.resolve())] if folder else []
+    words += ["--quick"] if how == "quick" else []
     variables = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),

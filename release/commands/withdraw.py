@@ -51,10 +51,8 @@ def run_withdraw(arguments: argparse.Namespace) -> dict[str, Any]:
             )
 
         def verify(commit: str) -> None:
-            if arguments.source:
-                verify_apart(
-                    arguments.kind, arguments.target, commit, arguments.source, arguments.verify
-                )
+            how = (arguments.source, arguments.verify)
+            verify_apart(arguments.kind, arguments.target, commit, *how)
 
         done = withdraw(hub, arguments.list, arguments.source, verify)
     if done.serving:

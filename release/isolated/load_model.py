@@ -57,7 +57,7 @@ def main() -> None:
     task = json.load(sys.stdin)
     sys.meta_path.insert(0, NoKit())  # type: ignore[arg-type]
     import torch
-    from transformers import AutoConfig, AutoModel, AutoProcessor
+    from transformers import AutoConfig, AutoModel, AutoProcessor, pipeline
 
     started = time.monotonic()
     options = {"trust_remote_code": True}
@@ -73,9 +73,13 @@ def main() -> None:
     )  # fmt: skip
     with torch.no_grad():
         out = model.generate(**batch, max_new_tokens=TOKENS, do_sample=False)
+    piped = pipeline("image-text-to-text", model=model, processor=processor)
+    messages = [{"role": "user", "content": content}]
+    through = piped(text=messages, max_new_tokens=TOKENS, return_full_text=False)
     said = processor.decode(out[0, batch["input_ids"].shape[1] :], skip_special_tokens=True)
     print(json.dumps({
-        "tensors": tensors(model), "answer": said, "seconds": round(time.monotonic() - started, 1),
+        "tensors": tensors(model), "answer": said, "pipeline": through[0]["generated_text"],
+        "seconds": round(time.monotonic() - started, 1),
         "classes": [type(config).__name__, type(processor).__name__, type(model).__name__],
     }))  # fmt: skip
 

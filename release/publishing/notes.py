@@ -8,7 +8,7 @@ from release.manifest import Manifest
 def changelog_entry(text: str, version: str) -> str:
     """The section of a change log under a heading with this version; empty without one."""
     found = re.search(
-        rf"^##\s+\[?v?{re.escape(version)}\]?[^\n]*\n(.*?)(?=^##\s|\Z)", text, re.M | re.S
+        rf"^##\s+\[?v?{re.escape(version)}(?![\d.])\]?[^\n]*\n(.*?)(?=^##\s|\Z)", text, re.M | re.S
     )
     return found[1].strip() if found else ""
 

@@ -65,7 +65,8 @@ def publish(
         commit = bring_up(plan, options)
     except OthersOnTop as error:
         ours = str(error)
-        tag(plan, ours)
+        if options.tag:
+            tag(plan, ours)
         head = patiently(hub.head, "reading the head", say)
         raise OthersOnTop(
             f"ours landed as {ours} (tag {plan.tag}), and others committed on top: the head is "
@@ -208,8 +209,11 @@ def _open_up(plan: Plan, options: PublishOptions) -> None:
     gated = (plan.manifest.facts.get("release") or {}).get("tier") == "full"
     if gated and plan.kind == "dataset":
         patiently(lambda: plan.hub.settle(private=None, gated=True), "gating", say)
-    if not options.private:
+    created = plan.journal.entry(plan.hub.address, plan.release).get("created")
+    if created and not options.private:
         patiently(lambda: plan.hub.settle(private=False, gated=None), "making it public", say)
+    elif not created:
+        plan.notes.append("the repository was there before: who may read it was left as it is")
 
 
 def _result(plan: Plan, commit: str | None, done: bool) -> Published:

@@ -17,6 +17,10 @@ from release.staging.repack import Repacked, copy_member, metadata_of
 from release.withdrawing.items import Dropped, Wanted, drop_rows, unresolved
 
 
+class NothingToDrop(ReleaseError):
+    """The release holds nothing that the list names."""
+
+
 def edit_release(old: Path, out: Path, wanted: Wanted, repository: str) -> tuple[Staged, Dropped]:
     """Stage `out` from the published folder `old` without what the list names.
 
@@ -64,7 +68,7 @@ def _fill(
         if entry.path.startswith("data/") and entry.path.endswith(".tar"):
             _one_shard(old, target, entry.path, wanted, dropped, packed, manifest)
     if not dropped.kinds:
-        raise ReleaseError("this release holds nothing that the list names; nothing was changed")
+        raise NothingToDrop("this release holds nothing that the list names; nothing was changed")
     if "default" not in packed.shards:
         raise ReleaseError("nothing would be left; make the repository private instead")
     version = next_version(manifest.version)

@@ -15,7 +15,8 @@ from release.publishing.commit import patiently
 from release.publishing.plan import PublishOptions, say
 from release.publishing.publish import publish
 from release.publishing.wanted import wanted_tree
-from release.withdrawing.edit import edit_release
+from release.verifying.folder import verify_folder
+from release.withdrawing.edit import NothingToDrop, edit_release
 from release.withdrawing.items import read_list
 from release.withdrawing.pins import pinning
 from release.withdrawing.places import Places, collect, load_places, merge, record_of
@@ -62,8 +63,14 @@ def withdraw(
         if folder is None and not (began and began.new):
             old = _download(hub, head, Path(home) / "old")
             folder = Path(home) / "new"
-            _, dropped = edit_release(old, folder, wanted, hub.repository)
-            result.dropped = dict(dropped.kinds)
+            try:
+                _, dropped = edit_release(old, folder, wanted, hub.repository)
+                result.dropped = dict(dropped.kinds)
+            except NothingToDrop:
+                if began is None:
+                    raise
+                folder = None  # a killed run had published it, and not yet written so down
+                began.new, began.tag = head, f"v{read_manifest(old).version}"
         places = _note(hub, folder, record, began)
         if folder is not None and not places.new:
             _publish(hub, folder, places, record, verify)
@@ -75,13 +82,19 @@ def withdraw(
 
 
 def _download(hub: RemoteHub, head: str, to: Path) -> Path:
-    """The published folder as plain files, compared with its manifest by the caller's staging."""
+    """The published folder as plain files, each compared with its manifest.
+
+    Raises: ReleaseError where a file is not as listed: it must not be published a second time.
+    """
     found = read(
         lambda: hub.api.snapshot_download(
             hub.repository, repo_type=hub.kind, revision=head, local_dir=to
         ),
         "downloading the release",
     )
+    report = verify_folder(Path(found), None)
+    if not report.ok:
+        raise ReleaseError(f"{hub.address} arrived damaged: {report.findings[0]}; run it again")
     return Path(found)
 
 
