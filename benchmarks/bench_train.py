@@ -1,7 +1,7 @@
 """A training step against a plain loop and against TRL's video path: `make bench-train`.
 
     python benchmarks/bench_train.py                                   # CPU size, minutes
-    python benchmarks/bench_train.py --size 135m --device cuda --dtype bfloat16
+    python benchmarks/bench_train.py --size 13b --device cuda --dtype bfloat16
     python benchmarks/bench_train.py --model build/demo/base --dataset build/demo/blift/release
 
 (a) a step of trainer/sft.py's trainer against a plain PyTorch loop on the same model, batch, loss

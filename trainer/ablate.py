@@ -137,7 +137,9 @@ def cells(seeds: Sequence[int], *, mixed: bool) -> list[Cell]:
     found = [Cell("base", (), 0)]
     for seed in seeds:
         for name, chosen in SELECTIONS.items():
-            found.append(Cell(name, ("--selection", name), seed, chosen.config))
+            # its turns said in full: a recipe's own task_mix would win over the selection's
+            words = ("--selection", name, "--task_mix", chosen.task_mix)
+            found.append(Cell(name, words, seed, chosen.config))
         for share in SWEEP if mixed else ():
             found.append(Cell(f"p_behavior-{share}", ("--p_behavior", str(share)), seed))
     return found

@@ -80,6 +80,7 @@ def train(run: Run, words: list[str], stop: StopOnSignal) -> int:
         callbacks=[stop],
     )
     release_bare(trainer.model, blift.freeze)
+    collator.always_visual = trainer.is_deepspeed_enabled
     trainer.give(data, same, blift.max_missing_media)
     if posts is not None or held_mix is not None:
         size = training.per_device_eval_batch_size

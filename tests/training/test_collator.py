@@ -136,6 +136,20 @@ def test_over_budget_is_an_error_or_a_counted_drop(loaded: tuple[Any, Any], rows
         Collator(processor, {"all": 1.0}, 0, budget, "cut")
 
 
+def test_a_batch_of_text_alone_can_show_a_blank_picture(loaded: tuple[Any, Any], rows: Any) -> None:
+    """DeepSpeed needs the same modules at work on every process; the loss must not notice."""
+    plain = [{"json": rows[i]["json"]} for i in (0, 1)]
+    bare = Collator(loaded[1], {"all": 1.0}, 0, None, "error")
+    shown = Collator(loaded[1], {"all": 1.0}, 0, None, "error", always_visual=True)
+    one, two = bare(plain), shown.counted(plain)
+    assert two.pop(ABOUT)["dropped"] == 0
+    assert two["pixel_values"].shape[0] == 1
+    assert (two["labels"][2:] == IGNORED).all()
+    with torch.inference_mode():
+        assert float(loaded[0](**one).loss) == pytest.approx(float(loaded[0](**two).loss), abs=1e-5)
+    assert shown([rows[0]]).keys() == bare([rows[0]]).keys()
+
+
 def test_a_damaged_medium_names_its_sample(loaded: tuple[Any, Any], rows: Any) -> None:
     processor = loaded[1]
     collator = Collator(processor, {"all": 1.0}, 0, None, "error")

@@ -99,7 +99,7 @@ def test_deepspeed_trains_saves_and_resumes_the_same(
     config = deepspeed_config(tmp_path / "ds.json", stage)
     engine = ("--ddp_backend", "gloo", *batches(2, 1))
     saving = ("--save_strategy", "steps", "--save_steps", "2")
-    words = line(mixed, still, tmp_path / "two", *more, *engine, *saving)
+    words = line(mixed, still, tmp_path / "two", *more, *engine, *saving, "--debug")
     # what `accelerate launch` sets for the recipe
     env = {"ACCELERATE_USE_DEEPSPEED": "true", "ACCELERATE_DEEPSPEED_CONFIG_FILE": config}
     env["DS_ACCELERATOR"] = "cpu"

@@ -213,6 +213,7 @@ def test_the_metadata_tier_trains_and_is_measured(base: Path, tmp_path: Path) ->
         (["--bnb_4bit_quant_type", "fp4"], 1, "bnb_4bit_quant_type need load_in_4bit"),
         (["--p_behavior", "0.3"], 1, "p_behavior speak of a mix: give mix_data"),
         (["--p_behavior", "1.3"], 2, "p_behavior is 1.3: expected a share from 0 to 1"),
+        (["--selection", "ad_llava"], 1, "asks for the turns 'scenes', task_mix for 'all=1"),
         (["--selection", "nothing"], 1, "selection 'nothing': expected one of behavior"),
         (["--push_to_hub", "true"], 1, "push_to_hub is True"),
         (["--save_only_model", "true"], 1, "such a checkpoint cannot be resumed"),

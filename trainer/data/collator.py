@@ -10,12 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from PIL import Image
 
 from trainer.data.compose import Turn, conversation, select_turns, turn_draw
 
 IGNORED = -100
 OVER_BUDGET = ("error", "drop")
 ABOUT = "about"
+# a conversation about nothing, to keep step with other processes; it never has a label
+BLANK_TALK: list[dict[str, Any]] = [
+    {"role": role, "content": [{"type": "text", "text": "."}]}
+    for role in ("system", "user", "assistant")
+]
 
 
 class OverBudgetError(ValueError):
@@ -58,7 +64,9 @@ class Collator:
 
     A row of BLIFT may say in `turn` which pass it is (0 without), an item of the instruction mix
     brings its own `messages`. `max_tokens` bounds one sample's sequence: above it `over_budget`
-    decides between an error and a drop.
+    decides between an error and a drop. With `always_visual` a batch of text alone gets one more
+    row, a blank picture without a label: DeepSpeed reduces gradients in the order in which they
+    become ready, which must be the same on every process.
     """
 
     processor: Any
@@ -66,6 +74,7 @@ class Collator:
     seed: int
     max_tokens: int | None
     over_budget: str
+    always_visual: bool = False
 
     def __post_init__(self) -> None:
         if self.over_budget not in OVER_BUDGET:
@@ -86,14 +95,14 @@ class Collator:
         """
         broken: list[str] = []
         batch, kept = self._encoded(rows, broken)
-        lengths = [] if batch is None else batch["attention_mask"].sum(dim=1).tolist()
+        lengths = [] if batch is None else batch["attention_mask"].sum(dim=1).tolist()[: len(kept)]
         fitting = self._within_budget([rows[i] for i in kept], lengths)
         dropped = len(kept) - len(fitting)
         if batch is None or not fitting:
             batch, kept = self._masked_filler(), []
         elif dropped:
             kept = [kept[i] for i in fitting]
-            batch = build_batch(self.processor, [self._conversation(rows[i]) for i in kept])
+            batch = self._built([self._conversation(rows[i]) for i in kept])
         batch[ABOUT] = {
             "ids": [name_of(row) for row in rows],
             "dropped": dropped,
@@ -118,14 +127,25 @@ class Collator:
         """Return the batch of all rows that can be decoded, and their places."""
         places = list(range(len(rows)))
         try:
-            return build_batch(self.processor, [self._conversation(row) for row in rows]), places
+            return self._built([self._conversation(row) for row in rows]), places
         except ValueError as error:
             sound = [place for place in places if self._is_sound(rows[place], broken)]
             if len(sound) == len(rows):
                 names = [name_of(row) for row in rows]
                 raise ValueError(f"batch of samples {names}: {error}") from error
         batch = [self._conversation(rows[place]) for place in sound]
-        return (build_batch(self.processor, batch) if batch else None), sound
+        return (self._built(batch) if batch else None), sound
+
+    def _built(self, conversations: Sequence[list[dict[str, Any]]]) -> dict[str, Any]:
+        batch = build_batch(self.processor, conversations)
+        if not self.always_visual or {"pixel_values", "pixel_values_videos"} & set(batch):
+            return batch
+        blank = {"type": "image", "image": Image.new("RGB", (32, 32))}
+        shown = [dict(message) for message in BLANK_TALK]
+        shown[1]["content"] = [*shown[1]["content"], blank]
+        batch = build_batch(self.processor, [*conversations, shown])
+        batch["labels"][len(conversations) :] = IGNORED
+        return batch
 
     def _is_sound(self, row: Mapping[str, Any], broken: list[str]) -> bool:
         try:
@@ -164,11 +184,7 @@ class Collator:
 
     def _masked_filler(self) -> dict[str, torch.Tensor]:
         """Return a batch without any label, so that every process still takes the same steps."""
-        messages = [
-            {"role": role, "content": [{"type": "text", "text": "."}]}
-            for role in ("system", "user", "assistant")
-        ]
-        batch = build_batch(self.processor, [messages])
+        batch = self._built([BLANK_TALK])
         batch["labels"] = torch.full_like(batch["labels"], IGNORED)
         return batch
 

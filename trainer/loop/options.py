@@ -12,6 +12,7 @@ from trl import SFTConfig
 
 from trainer.arguments import Run
 from trainer.data.collator import OVER_BUDGET
+from trainer.data.selections import selection
 from trainer.freezing import trainable
 
 OURS = "our collator and batches take their place"
@@ -171,6 +172,12 @@ def refuse_contradictions(run: Run, given: set[str]) -> None:
     if mixed and not run.blift.mix_data:
         raise OptionProblem(f"{', '.join(mixed)} speak of a mix: give mix_data, its JSON files")
     trainable(run.blift.freeze)
+    turns = selection(run.blift.selection).task_mix
+    if run.blift.selection != "behavior" and run.blift.task_mix not in (None, turns):
+        raise OptionProblem(
+            f"selection {run.blift.selection!r} asks for the turns {turns!r}, task_mix for "
+            f"{run.blift.task_mix!r}: leave one out, or give --task_mix {turns}"
+        )
     if run.blift.over_budget not in OVER_BUDGET:
         raise OptionProblem(f"over_budget {run.blift.over_budget!r}: expected one of {OVER_BUDGET}")
     refuse_launch(training)

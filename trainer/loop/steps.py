@@ -17,6 +17,7 @@ from transformers import TrainerState
 from trl import SFTTrainer
 
 from trainer.callbacks import Speed
+from trainer.checkpoint import copy_requirements
 from trainer.data.collator import ABOUT, Collator
 from trainer.data.llava import check_share
 from trainer.data.loader import RunData
@@ -220,7 +221,9 @@ class Trainer(SFTTrainer):
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         super()._save(output_dir, state_dict)
         if self.args.should_save:
-            save_bare(self.accelerator.unwrap_model(self.model), Path(output_dir or ""), state_dict)
+            model, folder = self.accelerator.unwrap_model(self.model), Path(str(output_dir))
+            save_bare(model, folder, state_dict)
+            copy_requirements(model.config.name_or_path, folder)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         super()._load_from_checkpoint(resume_from_checkpoint, model)
