@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from trainer.evaluation import behavior, catalogue, generate, score
+from trainer.evaluation import behavior, catalogue, compare, generate, report, score
 
 EXAMPLE = """example:
   python -m trainer.evaluation list
@@ -28,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     catalogue.add_commands(commands)
     generate.add_command(commands)
     score.add_command(commands)
+    report.add_command(commands)
+    compare.add_command(commands)
     behavior.add_command(commands)
     options = parser.parse_args(arguments)
     try:

@@ -8,7 +8,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -151,6 +151,8 @@ class Job:
         from tqdm import tqdm
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self._journal(self.rank).is_file():
+            cut_half_line(self._journal(self.rank))
         done = self._finished({example.id for example in examples})
         groups = by_media(examples)
         mine = [group for number, group in enumerate(groups) if number % self.world == self.rank]
@@ -200,12 +202,11 @@ class Job:
 
     def _merge(self, examples: Sequence[Example]) -> None:
         """Write the file in the task's order once every item is there; then drop the journals."""
-        rows = {row["id"]: row for row in self._rows()}
         if self.world > 1:
             wait_for_all()
             if self.rank:
                 return
-            rows = {row["id"]: row for row in self._rows()}
+        rows = {row["id"]: row for row in self._rows()}
         missing = [example.id for example in examples if example.id not in rows]
         if missing:
             raise RuntimeError(f"{self.task.name}: {len(missing)} items have no prediction")
@@ -324,14 +325,19 @@ def by_media(examples: Sequence[Example]) -> list[list[Example]]:
     return list(groups.values())
 
 
-def whole_lines(path: Path) -> Iterable[dict[str, Any]]:
-    """The objects of a journal; cuts a last line that a kill left half written."""
+def cut_half_line(path: Path) -> None:
+    """Cut a last line that a kill left half written, before this process appends to its journal."""
     data = path.read_bytes()
     end = data.rfind(b"\n") + 1
     if end < len(data):
         with path.open("r+b") as stream:
             stream.truncate(end)
-    return [json.loads(line) for line in data[:end].decode("utf-8").splitlines()]
+
+
+def whole_lines(path: Path) -> list[dict[str, Any]]:
+    """The objects of a journal; a half line is no item (another process may be writing it)."""
+    data = path.read_bytes()
+    return [json.loads(line) for line in data[: data.rfind(b"\n") + 1].decode().split("\n") if line]
 
 
 def wait_for_all() -> None:

@@ -148,7 +148,7 @@ class Asker:
     def logprobs(
         self, inputs: dict[str, Any], labels: Sequence[Sequence[int]]
     ) -> list[list[float]]:
-        """Token log-probabilities of labels; packed where that equals full forwards (tried once)."""
+        """Token log-probabilities of labels; packed where one trial equals full forwards."""
         if self._packs is None:
             self._packs = self._try_packing(inputs, labels[:3])
         if self._packs:

@@ -57,6 +57,6 @@ def _task(kind: str, metric: str, cell: Cell, protocol: str) -> Task:
 
 
 TASKS = (
-    _task("comments", "perplexity per token", Cell("perplexity", 9, "comment_ppl"), "answer"),
-    _task("likes", "R2 (raw; winsorised beside it)", Cell("r2", 9, "likes_r2"), "answer"),
+    _task("comments", "perplexity per token", Cell("perplexity", 9, "comments_ppl"), "answer"),
+    _task("likes", "R2 (raw; winsorised beside it)", Cell("r2", 9, "likes_views_r2"), "answer"),
 )
