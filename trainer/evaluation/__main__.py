@@ -5,7 +5,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from trainer.evaluation import behavior, catalogue, compare, generate, report, score
+from trainer.evaluation import behavior, catalogue, compare, contaminate, generate, report, score
 
 EXAMPLE = """example:
   python -m trainer.evaluation list
@@ -30,6 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     score.add_command(commands)
     report.add_command(commands)
     compare.add_command(commands)
+    contaminate.add_command(commands)
     behavior.add_command(commands)
     options = parser.parse_args(arguments)
     try:

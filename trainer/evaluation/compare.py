@@ -3,8 +3,8 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from trainer.evaluation.inputs.predictions import json_lines
 from trainer.evaluation.results import items_path, read_results, write_json
-from trainer.evaluation.scoring.outcome import MEAN, PERPLEXITY, Outcome, statistic
+from trainer.evaluation.scoring.outcome import MEAN, PERPLEXITY, RANK, Outcome, statistic
 from trainer.evaluation.stats.bootstrap import RESAMPLES
 from trainer.evaluation.stats.families import holm
 from trainer.evaluation.stats.paired import (
@@ -20,12 +20,13 @@ from trainer.evaluation.stats.paired import (
     Permutation,
     difference_interval,
     mcnemar,
+    rank_swaps,
     sign_flip,
     swap_test,
 )
 from trainer.evaluation.stats.statistics_of import cluster_codes
 
-SWAPS = 2_000
+SWAPS = 1_000
 EXAMPLE = """example:
   python -m trainer.evaluation compare behavior_llava.json llama_vid.json --out difference.json
 """
@@ -183,22 +184,28 @@ def _tests(a: Outcome, b: Outcome, seed: int) -> tuple[Permutation, float | None
         p, counts = mcnemar(a.guess, b.guess)
         return test, p, list(counts)
 
-    def swapped(mask: np.ndarray) -> float:
-        swap = mask[codes]
-        one, two = np.where(swap, b.guess, a.guess), np.where(swap, a.guess, b.guess)
-        pair = []
-        for guess, own, other in ((one, a, b), (two, b, a)):
+    if a.how == RANK:
+        assert a.truth is not None
+        return rank_swaps(a.truth, a.guess, b.guess, codes, clusters, SWAPS, seed), None, None
+    return swap_test(_swapper(a, b, codes), clusters, permutations=SWAPS, seed=seed), None, None
+
+
+def _swapper(a: Outcome, b: Outcome, codes: np.ndarray) -> Callable[[np.ndarray], float]:
+    """The difference of two statistics after the clusters of a mask changed sides."""
+
+    def difference(mask: np.ndarray) -> float:
+        swap, pair = mask[codes], []
+        for own, other in ((a, b), (b, a)):
             truth = own.truth
             if own.how == PERPLEXITY and own.truth is not None and other.truth is not None:
                 truth = np.where(swap, other.truth, own.truth)  # tokens go with their model
-            mixed = Outcome(
-                own.cell, own.how, own.ids, own.clusters, guess, truth=truth, splits=own.splits
-            )
+            guess = np.where(swap, other.guess, own.guess)
+            mixed = replace(own, guess=guess, truth=truth)
             made, count, _ = statistic(mixed)
             pair.append(float(np.nan_to_num(made(np.ones((1, count)))[0])))
         return pair[0] - pair[1]
 
-    return swap_test(swapped, clusters, permutations=SWAPS, seed=seed), None, None
+    return difference
 
 
 def with_holm(found: Sequence[Difference]) -> list[Difference]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from trainer.evaluation.protocols.frames import sample_frames
 from trainer.evaluation.protocols.packed import full_logprobs, packed_logprobs
 from trainer.evaluation.results import digest
 
@@ -229,15 +230,3 @@ def _plain(messages: list[dict[str, Any]]) -> str:
 
 def _text_messages(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"role": m["role"], "content": _plain([m])} for m in messages]
-
-
-def sample_frames(path: Path, count: int) -> list[Any]:
-    """`count` frames at the middles of equal parts of a video, as pictures."""
-    import av
-
-    with av.open(str(path)) as container:
-        frames = [frame.to_image() for frame in container.decode(video=0)]
-    if not frames:
-        raise AskProblem(f"{path} holds no video frame")
-    places = [int((index + 0.5) * len(frames) / count) for index in range(count)]
-    return [frames[place] for place in places]

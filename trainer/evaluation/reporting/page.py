@@ -3,10 +3,11 @@
 import base64
 import html
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from trainer.evaluation.protocols.frames import VIDEOS, sample_frames
 from trainer.evaluation.reporting.tables import Table
 
 THUMBNAIL = (240, 180)
@@ -15,12 +16,14 @@ STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:0 auto;max-width:1200px;padding:1rem}
 table{border-collapse:collapse;font-size:13px;display:block;overflow-x:auto;margin:.5rem 0 1.5rem}
 td,th{border:1px solid #8884;padding:.2rem .5rem;text-align:right;white-space:nowrap}
-td:first-child,th:first-child{text-align:left;position:sticky;left:0;background:Canvas}
+td:first-child,th:first-child{text-align:left;position:sticky;left:0;
+background:Canvas}
 tr.ours{background:#2a72;font-weight:600}tr.claimed{color:#777}.wrong{color:#b2182b;font-weight:600}
 img{max-width:100%}
 .cards{display:grid;gap:1rem;grid-template-columns:repeat(auto-fill,minmax(250px,1fr))}
 .card{border:1px solid #8885;border-radius:8px;padding:.7rem}.card img{border-radius:4px;width:100%}
-.card p{margin:.3rem 0;overflow-wrap:anywhere}.right{border-color:#1b7837}.miss{border-color:#b2182b}
+.card p{margin:.3rem 0;overflow-wrap:anywhere}
+.right{border-color:#1b7837}.miss{border-color:#b2182b}
 .none{border-style:dashed}input,select{font:inherit;padding:.3rem;margin:.2rem}
 .bar{position:sticky;top:0;background:Canvas;padding:.4rem 0}
 """
@@ -63,7 +66,8 @@ def _table(table: Table) -> str:
     for line in table.lines:
         cells = "".join(_cell(line.cells.get(c, "")) for c in table.columns)
         lines.append(f'<tr class="{line.kind}"><td>{html.escape(line.name)}</td>{cells}</tr>')
-    return f"<h2>{html.escape(table.title)}</h2><table><tr><th></th>{head}</tr>{''.join(lines)}</table>"
+    title = html.escape(table.title)
+    return f"<h2>{title}</h2><table><tr><th></th>{head}</tr>{''.join(lines)}</table>"
 
 
 def _cell(text: str) -> str:
@@ -108,28 +112,15 @@ def thumbnail(path: Path | None) -> str:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        picture = _first_frame(path) if path.suffix.lower() in VIDEOS else Image.open(path)
+        video = path.suffix.lower() in VIDEOS
+        picture = sample_frames(path, 1)[0] if video else Image.open(path)
         small = picture.convert("RGB")
-    except (UnidentifiedImageError, OSError, ValueError, StopIteration):
+    except (UnidentifiedImageError, OSError, ValueError):
         return ""
     small.thumbnail(THUMBNAIL)
     stream = io.BytesIO()
     small.save(stream, "JPEG", quality=80)
     return _data(stream.getvalue(), "jpeg")
-
-
-VIDEOS = {".mp4", ".mkv", ".webm", ".avi", ".mov", ".m4v"}
-
-
-def _first_frame(path: Path) -> Any:
-    import av
-
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        if stream.duration:
-            container.seek(stream.duration // 2, stream=stream)
-        frames: Iterable[Any] = container.decode(stream)
-        return next(iter(frames)).to_image()
 
 
 def _data(content: bytes, kind: str) -> str:
