@@ -99,7 +99,7 @@ def run(options: argparse.Namespace) -> None:
             continue
         examples = chosen_examples(task, options.annotations, options.fold, {})
         found = read_predictions(options.predictions, task, examples) or {}
-        banned = left_out.get(task.benchmark, set())
+        banned = left_out.get(folder_of(task), set())
         kept = [e for e in examples if e.id not in banned]
         models.update(row.get("model") for rows in found.values() for row in rows)
         made = SCORERS[task.scorer](task, options.annotations, kept, found, options.normalisation)
@@ -138,11 +138,16 @@ def chosen_examples(
 
 
 def overlapping(path: Path) -> dict[str, set[str]]:
-    """Benchmark -> item ids that overlap.json names."""
+    """Official folder -> item ids that overlap.json names."""
     found: dict[str, set[str]] = {}
     for hit in json.loads(path.read_text("utf-8"))["hits"]:
         found.setdefault(hit["benchmark"], set()).add(hit["item"])
     return found
+
+
+def folder_of(task: Task) -> str:
+    """The official folder of a task's files: how overlap.json names its benchmark."""
+    return task.files[0].path.split("/")[0] if task.files else task.benchmark
 
 
 def the_model(models: Counter[str | None]) -> str | None:

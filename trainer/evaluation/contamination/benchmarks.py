@@ -1,4 +1,4 @@
-"""Which ids, titles and texts the benchmarks hold, read from whatever annotation files are there."""
+"""Which ids, titles and texts the benchmarks hold, from the annotation files at hand."""
 
 import re
 from collections.abc import Callable, Iterator
