@@ -82,7 +82,7 @@ def build_model() -> Any:
 
 
 def bench_labels(repeats: int) -> list[dict[str, Any]]:
-    """Rows of the table; the full forwards of 100 labels are four timed ones times the unit cost."""
+    """Rows of the table; full forwards are timed on four labels and counted for all."""
     import torch
 
     from trainer.evaluation.protocols.packed import full_logprobs, packed_logprobs

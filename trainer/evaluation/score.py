@@ -226,11 +226,11 @@ def item_lines(outcomes: Sequence[tuple[Task, Outcome]]) -> Iterable[str]:
         head["unparsed_is_wrong"] = outcome.unparsed_is_wrong
         start = json.dumps(head)[:-1]
         truth = outcome.truth if outcome.truth is not None else [None] * len(outcome.ids)
-        splits = outcome.splits or [None] * len(outcome.ids)
+        splits: Sequence[Any] = outcome.splits or [None] * len(outcome.ids)
         for name, cluster, guess, true, split in zip(
             outcome.ids, outcome.clusters, outcome.guess, truth, splits, strict=True
         ):
-            row = {
+            row: dict[str, Any] = {
                 "id": name,
                 "cluster": cluster,
                 "guess": None if np.isnan(guess) else float(guess),

@@ -183,7 +183,8 @@ class Asker:
         if owner is None:
             yield
             return
-        forward, kept = getattr(owner, name), {}
+        forward = getattr(owner, name)
+        kept: dict[str, Any] = {}
 
         def once(pixels: Any = None, *args: Any, **options: Any) -> Any:
             key = _key(options.get("pixel_values", pixels), args, options)

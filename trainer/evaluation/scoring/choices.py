@@ -41,7 +41,7 @@ def class_scores(
     way = normalisation
     if way == "auto":
         way = choose_normalisation(scored, task.labels or None)
-    result = []
+    result: Scores = []
     for example in examples:
         rows = [_row_scores(task, example, row, way) for row in found.get(example.id, ())]
         known = [row for row in rows if row is not None]
