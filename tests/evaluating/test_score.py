@@ -146,3 +146,16 @@ def test_scoring_loads_no_torch(tmp_path: Path) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_the_annotations_own_names_are_labels_too(tmp_path: Path) -> None:
+    raw = ("nm0000229", "nm0000217", "nm0000165", "nm0001675")
+    raw += ("nm0040630", "nm0001392", "nm0000631", "nm0000233")
+    rows = [
+        line("lvu/director", name, labels=entries(raw, [-float(place != 0) for place in range(8)]))
+        for name in first_ids("lvu/director")
+    ]
+    write_predictions(tmp_path, "lvu/director", rows)
+    assert score(tmp_path, tmp_path / "r.json") == 0
+    (row,) = json.loads((tmp_path / "r.json").read_text())
+    assert (row["value"], row["unparsed"]) == (pytest.approx(1 / 6), 0)

@@ -8,7 +8,6 @@ from typing import Any
 from trainer.evaluation.compare import Difference
 
 GOOD, BAD, OPEN = "#1b7837", "#b2182b", "#777777"
-RANK_METRICS = ("rho",)
 
 
 @dataclass(frozen=True)
@@ -26,11 +25,21 @@ def from_differences(found: Sequence[Difference]) -> list[Point]:
     """A minus B, in percent of B where that is an error, else times 100."""
     return [
         _signed(
-            f"{d.task} {d.cell}", d.difference, d.interval, d.higher_is_better, d.n, _scale(d.b, d)
+            short_name(d.task, d.cell),
+            d.difference,
+            d.interval,
+            d.higher_is_better,
+            d.n,
+            _scale(d.b, d),
         )
         for d in found
         if d.interval is not None
     ]
+
+
+def short_name(task: str, cell: str) -> str:
+    """A task's name, with the cell where the task has several."""
+    return task if cell in ("accuracy", "rho", task.split("/")[-1]) else f"{task} {cell}"
 
 
 def _scale(base: float, row: Any) -> float:
@@ -46,7 +55,7 @@ def from_constants(rows: Sequence[Mapping[str, Any]]) -> list[Point]:
         gain = row["value"] - row["constant"]
         edges = [edge - row["constant"] for edge in row["interval"]]
         scale = 100 if row["higher_is_better"] else 100 / abs(row["constant"] or 1)
-        name = f"{row['task']} {row['cell']}"
+        name = short_name(row["task"], row["cell"])
         points.append(_signed(name, gain, edges, row["higher_is_better"], row["n"], scale))
     return points
 
