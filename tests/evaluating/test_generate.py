@@ -13,7 +13,7 @@ import pytest
 from evaluating.support import FIXTURES
 from places import ROOT
 from trainer.evaluation.__main__ import main
-from trainer.evaluation.generate import cut_half_line, whole_lines
+from trainer.evaluation.inputs.journal import cut_half_line, whole_lines
 from training.fixtures import clip, jpeg, offline
 
 pytestmark = pytest.mark.slow

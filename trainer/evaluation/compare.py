@@ -140,12 +140,7 @@ def _cell(
     """One cell on the items both have (accuracies: unparsed is wrong; else: both parsed)."""
     if row["interval"] is None and row["n"] > row["unparsed"] and row["resamples"] is None:
         return None  # a value that is no mean, rho or R2 of its items
-    by_id = {r["id"]: r for r in second}
-    pairs = [(r, by_id[r["id"]]) for r in first if r["id"] in by_id]
-    wrong = first[0]["unparsed_is_wrong"]
-    kept = [
-        (x, y) for x, y in pairs if wrong or (x["guess"] is not None and y["guess"] is not None)
-    ]
+    kept = _pairs(first, second)
     if len(kept) < 2:
         return None
     a, b = _outcome([x for x, _ in kept]), _outcome([y for _, y in kept])
@@ -172,6 +167,13 @@ def _cell(
         higher_is_better=row["higher_is_better"],
         left_out=len(first) + len(second) - 2 * len(kept),
     )
+
+
+def _pairs(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> list[tuple[Any, Any]]:
+    by_id = {r["id"]: r for r in second}
+    pairs = [(r, by_id[r["id"]]) for r in first if r["id"] in by_id]
+    wrong = first[0]["unparsed_is_wrong"]
+    return [(x, y) for x, y in pairs if wrong or None not in (x["guess"], y["guess"])]
 
 
 def _tests(a: Outcome, b: Outcome, seed: int) -> tuple[Permutation, float | None, list[int] | None]:

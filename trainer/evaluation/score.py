@@ -34,7 +34,7 @@ from trainer.evaluation.scoring.numbers import (
 )
 from trainer.evaluation.scoring.outcome import Outcome, point, statistic
 from trainer.evaluation.scoring.tags import score_map, score_picking
-from trainer.evaluation.stats.bootstrap import RESAMPLES, interval
+from trainer.evaluation.stats.bootstrap import RESAMPLES, Interval, interval
 from trainer.evaluation.task import Example, Task
 from trainer.evaluation.tasks import find
 from trainer.provenance import code_commit
@@ -174,13 +174,9 @@ def measure(task: Task, outcome: Outcome, resamples: int, seed: int, synthetic: 
     value, flags = point(outcome)
     n = len(outcome.ids)
     unparsed = n - int(outcome.parsed.sum())
-    spread = None
-    clusters = len(set(outcome.clusters))
-    if outcome.with_interval and value is not None and resamples:
-        made, count, items = statistic(outcome)
-        if cell is None or not cell.table:
-            resamples = min(resamples, CONTEXT_RESAMPLES)
-        spread = interval(made, count, resamples=resamples, seed=seed, items=items)
+    if cell is None or not cell.table:
+        resamples = min(resamples, CONTEXT_RESAMPLES)
+    spread = _spread(outcome, resamples, seed) if value is not None else None
     if n and unparsed / n > UNPARSED_MARK:
         flags += ("over 5 % unparsed",)
     if synthetic:
@@ -205,13 +201,20 @@ def measure(task: Task, outcome: Outcome, resamples: int, seed: int, synthetic: 
         unit=outcome.unit,
         higher_is_better=task.higher_is_better,
         split=task.split,
-        clusters=clusters,
+        clusters=len(set(outcome.clusters)),
         resamples=resamples if spread else None,
         seed=seed if spread else None,
         redrawn=spread.redrawn if spread else None,
         beside=outcome.beside,
         flags=flags,
     )
+
+
+def _spread(outcome: Outcome, resamples: int, seed: int) -> Interval | None:
+    if not outcome.with_interval or not resamples:
+        return None
+    made, clusters, items = statistic(outcome)
+    return interval(made, clusters, resamples=resamples, seed=seed, items=items)
 
 
 def item_lines(outcomes: Sequence[tuple[Task, Outcome]]) -> Iterable[str]:
