@@ -5,7 +5,17 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from trainer.evaluation import behavior, catalogue, generate, score
+from trainer.evaluation import (
+    behavior,
+    catalogue,
+    compare,
+    contaminate,
+    generate,
+    judge,
+    report,
+    score,
+)
+from trainer.evaluation.reporting import export
 
 EXAMPLE = """example:
   python -m trainer.evaluation list
@@ -28,6 +38,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     catalogue.add_commands(commands)
     generate.add_command(commands)
     score.add_command(commands)
+    report.add_command(commands)
+    compare.add_command(commands)
+    contaminate.add_command(commands)
+    judge.add_command(commands)
+    export.add_command(commands)
     behavior.add_command(commands)
     options = parser.parse_args(arguments)
     try:

@@ -8,12 +8,20 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.evaluation.inputs.files import sha256
-from trainer.evaluation.inputs.media import Media, index_media, missing_media
+from trainer.evaluation.inputs.journal import (
+    by_media,
+    cut_half_line,
+    read_texts,
+    wait_for_all,
+    whole_lines,
+)
+from trainer.evaluation.inputs.media import Media
+from trainer.evaluation.inputs.plan import NEW_TOKENS, plan, print_plan
 from trainer.evaluation.inputs.predictions import PredictionProblem, json_lines, path_of
 from trainer.evaluation.protocols.labels import (
     first_token_collisions,
@@ -29,8 +37,6 @@ if TYPE_CHECKING:
 
 CONDITIONS = ("video", "verbalization", "story")
 DIGITS = tuple(f"{number:02d}" for number in range(100))
-NEW_TOKENS = {"number": 24, "answer": 64, "tags": 64, "caption": 256, "regions": 96}
-TOKENS_PER_ITEM = 600
 EXAMPLE = """example:
   python -m trainer.evaluation generate --model out/demo --tasks pitt,lvu/scene \\
       --annotations annotations --media media --out preds
@@ -67,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
     texts = read_texts(options.texts) if options.texts else {}
     if options.condition != "video" and not texts:
         raise ValueError(f"--condition {options.condition} needs --texts FILE")
-    plans = [plan(task, options, texts) for task in find(options.tasks)]
+    plans = [plan(task, options) for task in find(options.tasks)]
     if options.dry_run:
         print_plan(plans)
         return
@@ -79,52 +85,6 @@ def run(options: argparse.Namespace) -> None:
     for task, examples, media in plans:
         job = Job(asker, task, media, options, texts, revision)
         job.run(examples)
-
-
-def plan(
-    task: Task, options: argparse.Namespace, texts: dict[str, Any]
-) -> tuple[Task, list[Example], Media]:
-    """(task, items to ask, media index); ValueError names media that are not there."""
-    if task.scorer == "hvu_map":
-        raise ValueError(
-            f"{task.name} scores 3,142 tags of every segment: write its predictions by your own "
-            "model (see `check`), and choose hvu/hvu_4096 here"
-        )
-    examples = task.examples(options.annotations)[: options.limit]
-    media = index_media(options.media, task)
-    if options.condition == "video":
-        missing = set(missing_media(media, examples))
-        if missing and not options.skip_missing_media:
-            raise ValueError(
-                f"{task.name}: {len(missing)} of {len(examples)} media are not below "
-                f"{options.media / task.media}, such as {min(missing)!r}; get them ({task.access}) "
-                "or leave them out with --skip-missing-media"
-            )
-        examples = [example for example in examples if example.media not in missing]
-    return task, examples, media
-
-
-def read_texts(path: Path) -> dict[str, dict[str, str]]:
-    """Texts of the media: name -> {verbalization, story}; PredictionProblem without a name."""
-    found = {}
-    for number, row in json_lines(path):
-        if not isinstance(row.get("media"), str):
-            raise PredictionProblem(f"{path}, line {number}: no `media`, the name it is about")
-        found[row["media"]] = row
-    return found
-
-
-def print_plan(plans: Sequence[tuple[Task, list[Example], Media]]) -> None:
-    """Items, media items and a rough count of tokens; nothing is run."""
-    items = tokens = 0
-    for task, examples, _ in plans:
-        labels = sum(len(e.choices or task.labels) or 1 for e in examples)
-        need = sum(len(task.question(e)) // 4 + TOKENS_PER_ITEM for e in examples)
-        need += NEW_TOKENS.get(task.protocol, 0) * len(examples) or 2 * labels
-        media = len({e.media for e in examples})
-        print(f"{task.name}: {len(examples)} items, {media} media, about {need:,} tokens")
-        items, tokens = items + len(examples), tokens + need
-    print(f"{items} items, about {tokens:,} tokens ({TOKENS_PER_ITEM} of each are media)")
 
 
 class Job:
@@ -151,6 +111,8 @@ class Job:
         from tqdm import tqdm
 
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self._journal(self.rank).is_file():
+            cut_half_line(self._journal(self.rank))
         done = self._finished({example.id for example in examples})
         groups = by_media(examples)
         mine = [group for number, group in enumerate(groups) if number % self.world == self.rank]
@@ -200,12 +162,11 @@ class Job:
 
     def _merge(self, examples: Sequence[Example]) -> None:
         """Write the file in the task's order once every item is there; then drop the journals."""
-        rows = {row["id"]: row for row in self._rows()}
         if self.world > 1:
             wait_for_all()
             if self.rank:
                 return
-            rows = {row["id"]: row for row in self._rows()}
+        rows = {row["id"]: row for row in self._rows()}
         missing = [example.id for example in examples if example.id not in rows]
         if missing:
             raise RuntimeError(f"{self.task.name}: {len(missing)} items have no prediction")
@@ -314,31 +275,6 @@ class Job:
             "tokens": len(values),
             "bytes": len(text.encode()),
         }
-
-
-def by_media(examples: Sequence[Example]) -> list[list[Example]]:
-    """Items of one media together, in order of first appearance; items without media alone."""
-    groups: dict[str, list[Example]] = {}
-    for example in examples:
-        groups.setdefault(example.media or f"\0{example.id}", []).append(example)
-    return list(groups.values())
-
-
-def whole_lines(path: Path) -> Iterable[dict[str, Any]]:
-    """The objects of a journal; cuts a last line that a kill left half written."""
-    data = path.read_bytes()
-    end = data.rfind(b"\n") + 1
-    if end < len(data):
-        with path.open("r+b") as stream:
-            stream.truncate(end)
-    return [json.loads(line) for line in data[:end].decode("utf-8").splitlines()]
-
-
-def wait_for_all() -> None:
-    """A barrier of the processes that accelerate started."""
-    from accelerate import PartialState
-
-    PartialState().wait_for_everyone()
 
 
 def tqdm_write(text: str) -> None:

@@ -34,7 +34,7 @@ from trainer.evaluation.scoring.numbers import (
 )
 from trainer.evaluation.scoring.outcome import Outcome, point, statistic
 from trainer.evaluation.scoring.tags import score_map, score_picking
-from trainer.evaluation.stats.bootstrap import RESAMPLES, interval
+from trainer.evaluation.stats.bootstrap import RESAMPLES, Interval, interval
 from trainer.evaluation.task import Example, Task
 from trainer.evaluation.tasks import find
 from trainer.provenance import code_commit
@@ -56,6 +56,8 @@ SCORERS: dict[str, Scorer] = {
     "regions": score_regions,
 }
 UNPARSED_MARK = 0.05
+# cells outside the paper's 49 are context: fewer resamples keep scoring to seconds
+CONTEXT_RESAMPLES = 1_000
 EXAMPLE = """example:
   python -m trainer.evaluation score --predictions preds --annotations annotations \\
       --out results.json
@@ -97,7 +99,7 @@ def run(options: argparse.Namespace) -> None:
             continue
         examples = chosen_examples(task, options.annotations, options.fold, {})
         found = read_predictions(options.predictions, task, examples) or {}
-        banned = left_out.get(task.benchmark, set())
+        banned = left_out.get(folder_of(task), set())
         kept = [e for e in examples if e.id not in banned]
         models.update(row.get("model") for rows in found.values() for row in rows)
         made = SCORERS[task.scorer](task, options.annotations, kept, found, options.normalisation)
@@ -136,11 +138,16 @@ def chosen_examples(
 
 
 def overlapping(path: Path) -> dict[str, set[str]]:
-    """Benchmark -> item ids that overlap.json names."""
+    """Official folder -> item ids that overlap.json names."""
     found: dict[str, set[str]] = {}
     for hit in json.loads(path.read_text("utf-8"))["hits"]:
         found.setdefault(hit["benchmark"], set()).add(hit["item"])
     return found
+
+
+def folder_of(task: Task) -> str:
+    """The official folder of a task's files: how overlap.json names its benchmark."""
+    return task.files[0].path.split("/")[0] if task.files else task.benchmark
 
 
 def the_model(models: Counter[str | None]) -> str | None:
@@ -167,11 +174,9 @@ def measure(task: Task, outcome: Outcome, resamples: int, seed: int, synthetic: 
     value, flags = point(outcome)
     n = len(outcome.ids)
     unparsed = n - int(outcome.parsed.sum())
-    spread = None
-    clusters = len(set(outcome.clusters))
-    if outcome.with_interval and value is not None and resamples:
-        made, count, items = statistic(outcome)
-        spread = interval(made, count, resamples=resamples, seed=seed, items=items)
+    if cell is None or not cell.table:
+        resamples = min(resamples, CONTEXT_RESAMPLES)
+    spread = _spread(outcome, resamples, seed) if value is not None else None
     if n and unparsed / n > UNPARSED_MARK:
         flags += ("over 5 % unparsed",)
     if synthetic:
@@ -196,13 +201,20 @@ def measure(task: Task, outcome: Outcome, resamples: int, seed: int, synthetic: 
         unit=outcome.unit,
         higher_is_better=task.higher_is_better,
         split=task.split,
-        clusters=clusters,
+        clusters=len(set(outcome.clusters)),
         resamples=resamples if spread else None,
         seed=seed if spread else None,
         redrawn=spread.redrawn if spread else None,
         beside=outcome.beside,
         flags=flags,
     )
+
+
+def _spread(outcome: Outcome, resamples: int, seed: int) -> Interval | None:
+    if not outcome.with_interval or not resamples:
+        return None
+    made, clusters, items = statistic(outcome)
+    return interval(made, clusters, resamples=resamples, seed=seed, items=items)
 
 
 def item_lines(outcomes: Sequence[tuple[Task, Outcome]]) -> Iterable[str]:
@@ -217,11 +229,11 @@ def item_lines(outcomes: Sequence[tuple[Task, Outcome]]) -> Iterable[str]:
         head["unparsed_is_wrong"] = outcome.unparsed_is_wrong
         start = json.dumps(head)[:-1]
         truth = outcome.truth if outcome.truth is not None else [None] * len(outcome.ids)
-        splits = outcome.splits or [None] * len(outcome.ids)
+        splits: Sequence[Any] = outcome.splits or [None] * len(outcome.ids)
         for name, cluster, guess, true, split in zip(
             outcome.ids, outcome.clusters, outcome.guess, truth, splits, strict=True
         ):
-            row = {
+            row: dict[str, Any] = {
                 "id": name,
                 "cluster": cluster,
                 "guess": None if np.isnan(guess) else float(guess),

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from trainer.evaluation.protocols.frames import sample_frames
 from trainer.evaluation.protocols.packed import full_logprobs, packed_logprobs
 from trainer.evaluation.results import digest
 
@@ -148,7 +149,7 @@ class Asker:
     def logprobs(
         self, inputs: dict[str, Any], labels: Sequence[Sequence[int]]
     ) -> list[list[float]]:
-        """Token log-probabilities of labels; packed where that equals full forwards (tried once)."""
+        """Token log-probabilities of labels; packed where one trial equals full forwards."""
         if self._packs is None:
             self._packs = self._try_packing(inputs, labels[:3])
         if self._packs:
@@ -182,7 +183,8 @@ class Asker:
         if owner is None:
             yield
             return
-        forward, kept = getattr(owner, name), {}
+        forward = getattr(owner, name)
+        kept: dict[str, Any] = {}
 
         def once(pixels: Any = None, *args: Any, **options: Any) -> Any:
             key = _key(options.get("pixel_values", pixels), args, options)
@@ -229,15 +231,3 @@ def _plain(messages: list[dict[str, Any]]) -> str:
 
 def _text_messages(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{"role": m["role"], "content": _plain([m])} for m in messages]
-
-
-def sample_frames(path: Path, count: int) -> list[Any]:
-    """`count` frames at the middles of equal parts of a video, as pictures."""
-    import av
-
-    with av.open(str(path)) as container:
-        frames = [frame.to_image() for frame in container.decode(video=0)]
-    if not frames:
-        raise AskProblem(f"{path} holds no video frame")
-    places = [int((index + 0.5) * len(frames) / count) for index in range(count)]
-    return [frames[place] for place in places]

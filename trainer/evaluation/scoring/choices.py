@@ -10,6 +10,7 @@ from trainer.evaluation.metrics.label_accuracy.formula import sum_of_softmax
 from trainer.evaluation.metrics.statement_retrieval.formula import retrieval, true_rank
 from trainer.evaluation.protocols.labels import (
     NORMALISATIONS,
+    Entries,
     LabelProblem,
     check_entries,
     choose_normalisation,
@@ -36,12 +37,13 @@ def class_scores(
         for row in found.get(example.id, ()):
             if row.get("labels") is not None:
                 where = f"{task.name}, id {example.id!r}"
-                check_entries(row["labels"], example.choices or task.labels, where)
-                scored.append(row["labels"])
+                entries = in_our_words(task, row["labels"])
+                check_entries(entries, example.choices or task.labels, where)
+                scored.append(entries)
     way = normalisation
     if way == "auto":
         way = choose_normalisation(scored, task.labels or None)
-    result = []
+    result: Scores = []
     for example in examples:
         rows = [_row_scores(task, example, row, way) for row in found.get(example.id, ())]
         known = [row for row in rows if row is not None]
@@ -52,12 +54,22 @@ def class_scores(
     return result, way if scored else None
 
 
+def in_our_words(task: Task, entries: Entries) -> Entries:
+    """Entries keyed by the vocabulary, where a file has the annotation's own names (nm0000229)."""
+    if not task.labels or all(name in task.labels for name in entries):
+        return entries
+    return {
+        name if name in task.labels else task.synonyms.get(name.lower(), name): entry
+        for name, entry in entries.items()
+    }
+
+
 def _row_scores(
     task: Task, example: Example, row: Mapping[str, Any], way: str
 ) -> np.ndarray | None:
     labels = example.choices or task.labels
     if row.get("labels") is not None:
-        scores = label_scores(row["labels"], labels, way)
+        scores = label_scores(in_our_words(task, row["labels"]), labels, way)
         if scores is None:
             raise LabelProblem(
                 f"{task.name}, id {example.id!r}: {way!r} cannot be computed: labels share their "

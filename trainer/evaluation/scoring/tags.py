@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -96,38 +97,27 @@ def score_map(
     outcomes, everything = [], []
     for name in CATEGORIES:
         classes = sorted(tag for tag, category in category_of.items() if category == name)
-        result = None
-        if rows:
-            scores = np.array([[entry[c]["logprob"] for c in classes] for _, entry in rows])
-            truth = np.array([[c in e.truth for c in classes] for e, _ in rows], int)
-            result = average_precision(scores, truth)
-            everything += [v for v in result.pop("per_class") if v is not None]
-        value = result.pop("value") if result else None
-        outcomes.append(
-            Outcome(
-                f"map_{name}",
-                MEAN,
-                ids,
-                clusters,
-                guess,
-                value=value,
-                beside=result or {},
-                with_interval=False,
-            )
-        )
+        result = _category_precision(rows, classes) if rows else {}
+        everything += [v for v in result.pop("per_class", ()) if v is not None]
+        value = result.pop("value", None)
+        outcomes.append(_whole(f"map_{name}", ids, clusters, guess, value, result))
     known = [o.value for o in outcomes if o.value is not None]
     overall = sum(known) / len(known) if known else None
     beside = {"mean_over_classes": float(np.mean(everything)) if everything else None}
-    outcomes.append(
-        Outcome(
-            "map_overall",
-            MEAN,
-            ids,
-            clusters,
-            guess,
-            value=overall,
-            beside=beside,
-            with_interval=False,
-        )
-    )
+    outcomes.append(_whole("map_overall", ids, clusters, guess, overall, beside))
     return outcomes
+
+
+def _category_precision(rows: Sequence[Any], classes: Sequence[str]) -> dict[str, Any]:
+    scores = np.array([[entry[c]["logprob"] for c in classes] for _, entry in rows])
+    truth = np.array([[c in e.truth for c in classes] for e, _ in rows], int)
+    return average_precision(scores, truth)
+
+
+def _whole(
+    cell: str, ids: Any, clusters: Any, guess: np.ndarray, value: float | None, beside: Any
+) -> Outcome:
+    """A value of all items at once: no mean of theirs, so no interval over them."""
+    return Outcome(
+        cell, MEAN, ids, clusters, guess, value=value, beside=beside, with_interval=False
+    )

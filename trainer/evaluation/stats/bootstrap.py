@@ -8,7 +8,8 @@ from trainer.evaluation.stats.statistics_of import Statistic
 
 RESAMPLES = 10_000
 LEVEL = 0.95
-CHUNK_CELLS = 4_000_000
+# small enough for a processor cache: four million cells took twice the time
+CHUNK_CELLS = 250_000
 MAX_REDRAWS = 20
 
 

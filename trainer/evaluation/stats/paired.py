@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.stats import binomtest
+from scipy.stats import binomtest, rankdata
 
 from trainer.evaluation.stats.bootstrap import CHUNK_CELLS, RESAMPLES, Interval, interval
 from trainer.evaluation.stats.statistics_of import Statistic
@@ -85,6 +85,36 @@ def swap_test(
     extreme = sum(
         abs(difference(rng.random(clusters) < 0.5)) >= observed - SLACK for _ in range(permutations)
     )
+    return Permutation((1 + extreme) / (1 + permutations), False, permutations)
+
+
+def rank_swaps(
+    truth: np.ndarray,
+    a: np.ndarray,
+    b: np.ndarray,
+    codes: np.ndarray,
+    clusters: int,
+    permutations: int,
+    seed: int,
+) -> Permutation:
+    """`swap_test` of Spearman's rho, many swaps at once; sampled, never 0."""
+    fixed = rankdata(truth) - (len(truth) + 1) / 2
+
+    def differences(masks: np.ndarray) -> np.ndarray:
+        swap, pair = masks[:, codes], []
+        for one, two in ((a, b), (b, a)):
+            ranks = rankdata(np.where(swap, two, one), axis=1) - (len(truth) + 1) / 2
+            scale = np.sqrt((ranks**2).sum(axis=1) * (fixed**2).sum())
+            pair.append(np.divide(ranks @ fixed, scale, out=np.zeros(len(masks)), where=scale > 0))
+        return np.asarray(pair[0] - pair[1])
+
+    observed = abs(differences(np.zeros((1, clusters), bool))[0])
+    rng, extreme, left = np.random.default_rng(seed), 0, permutations
+    while left:
+        size = min(left, max(1, CHUNK_CELLS // len(truth)))
+        found = np.abs(differences(rng.random((size, clusters)) < 0.5))
+        extreme += int((found >= observed - SLACK).sum())
+        left -= size
     return Permutation((1 + extreme) / (1 + permutations), False, permutations)
 
 

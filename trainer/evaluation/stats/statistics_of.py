@@ -64,18 +64,46 @@ class MeanOf:
         return np.asarray(np.mean([part(weights) for part in self.parts], axis=0))
 
 
-@dataclass(frozen=True)
 class Rho:
-    """Spearman's rho with average ranks inside each resample."""
+    """Spearman's rho with average ranks inside each resample.
 
-    truth: np.ndarray
-    guess: np.ndarray
-    codes: np.ndarray
+    Items are kept in the order of the truth, and variances are summed over tied groups, so that a
+    resample costs three passes over its items.
+    """
+
+    def __init__(self, truth: np.ndarray, guess: np.ndarray, codes: np.ndarray) -> None:
+        order = np.argsort(truth, kind="stable")
+        self.codes, self.truth, guess = codes[order], Groups(truth[order]), guess[order]
+        self.by_guess = np.argsort(guess, kind="stable")
+        self.guess = Groups(guess[self.by_guess])
+        self.group_of = np.empty(len(guess), np.int64)
+        self.group_of[self.by_guess] = np.repeat(
+            np.arange(len(self.guess.starts)), self.guess.lengths
+        )
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
         items = weights[:, self.codes].astype(float)
-        first, second = weighted_ranks(self.truth, items), weighted_ranks(self.guess, items)
-        return weighted_correlation(first, second, items)
+        n = items.sum(axis=1)
+        first, spread_first = self.truth.ranks(items, n)
+        second, spread_second = self.guess.ranks(items[:, self.by_guess], n)
+        one = np.repeat(first, self.truth.lengths, axis=1)
+        cover = np.einsum("ri,ri,ri->r", items, one, second[:, self.group_of])
+        scale = np.sqrt(spread_first * spread_second)
+        return np.divide(cover, scale, out=np.full(len(n), np.nan), where=scale > 1e-9)
+
+
+class Groups:
+    """Tied groups of values that stand in ascending order."""
+
+    def __init__(self, ordered: np.ndarray) -> None:
+        self.starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+        self.lengths = np.diff(np.r_[self.starts, len(ordered)])
+
+    def ranks(self, weights: np.ndarray, n: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(average rank of each group minus the mean rank, weighted sum of its squares)."""
+        size = np.add.reduceat(weights, self.starts, axis=1)
+        rank = np.cumsum(size, axis=1) - size / 2 - n[:, None] / 2
+        return rank, np.einsum("rg,rg,rg->r", size, rank, rank)
 
 
 @dataclass(frozen=True)
@@ -94,26 +122,3 @@ class R2:
         residual = items @ (self.truth - self.guess) ** 2
         spread = total > 1e-9 * np.maximum(items @ self.truth**2, 1e-300)
         return 1 - np.divide(residual, total, out=np.full(len(n), np.nan), where=spread)
-
-
-def weighted_ranks(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Average ranks [resamples, items] of values that occur `weights` times each."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    size = np.add.reduceat(weights[:, order], starts, axis=1)
-    rank = np.cumsum(size, axis=1) - size + (size + 1) / 2
-    groups = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(values)]))
-    back = np.empty(len(values), np.int64)
-    back[order] = groups
-    return np.asarray(rank[:, back])
-
-
-def weighted_correlation(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Pearson's correlation per row; 0 where a side is constant in every drawn item."""
-    n = weights.sum(axis=1, keepdims=True)
-    dx = x - (weights * x).sum(axis=1, keepdims=True) / n
-    dy = y - (weights * y).sum(axis=1, keepdims=True) / n
-    cover = (weights * dx * dy).sum(axis=1)
-    scale = np.sqrt((weights * dx**2).sum(axis=1) * (weights * dy**2).sum(axis=1))
-    return np.divide(cover, scale, out=np.full(len(x), np.nan), where=scale > 1e-9)

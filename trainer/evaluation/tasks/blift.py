@@ -3,6 +3,7 @@
 Rows come from the release's metadata/*.parquet. `behavior` measures both in one command.
 """
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -33,6 +34,16 @@ def examples(root: Path, split: str, kind: str) -> list[Example]:
     return items
 
 
+def shuffled(root: Path) -> list[Example]:
+    """The control: every post with the comments of the next one, so same tokens, wrong media."""
+    items = examples(root, "test", "comments")
+    others = [*items[1:], *items[:1]]
+    return [
+        Example(e.id, e.media, o.truth, e.cluster, o.question)
+        for e, o in zip(items, others, strict=True)
+    ]
+
+
 def _task(kind: str, metric: str, cell: Cell, protocol: str) -> Task:
     return Task(
         name=f"blift/{kind}",
@@ -56,7 +67,18 @@ def _task(kind: str, metric: str, cell: Cell, protocol: str) -> Task:
     )
 
 
+_comments = _task(
+    "comments", "perplexity per token", Cell("perplexity", 9, "comments_ppl"), "answer"
+)
+_likes = _task("likes", "R2 (raw; winsorised beside it)", Cell("r2", 9, "likes_views_r2"), "answer")
 TASKS = (
-    _task("comments", "perplexity per token", Cell("perplexity", 9, "comment_ppl"), "answer"),
-    _task("likes", "R2 (raw; winsorised beside it)", Cell("r2", 9, "likes_r2"), "answer"),
+    _comments,
+    replace(
+        _comments,
+        name="blift/comments_shuffled",
+        examples=shuffled,
+        cells=(Cell("perplexity", 0, ""),),
+        note="control: another post's comments; a model that looks gives them more perplexity",
+    ),
+    _likes,
 )

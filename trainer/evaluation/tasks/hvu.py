@@ -6,6 +6,7 @@ The two never share a row: picking 5 of 30 random tags scores the *category* of 
 import random
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from trainer.evaluation.inputs.files import read_table, read_zipped_table
 from trainer.evaluation.task import Cell, Example, File, Task
@@ -65,7 +66,7 @@ def _with_candidates(example: Example, of_category: dict[str, list[str]]) -> Exa
     return Example(example.id, example.media, example.truth, example.cluster, choices=tuple(chosen))
 
 
-_COMMON = {
+_COMMON: dict[str, Any] = {
     "version": 1,
     "files": (SEGMENTS, TAGS),
     "split": "val",

@@ -16,7 +16,7 @@ def average_precision(
     """
     rows = truth.any(axis=1) if with_category_only else np.ones(len(truth), bool)
     kept, labels = scores[rows], truth[rows]
-    positive = labels.any(axis=0) if len(labels) else np.zeros(truth.shape[1], bool)
+    positive: np.ndarray = np.asarray(labels.sum(axis=0) > 0)
     per_class = [
         float(average_precision_score(labels[:, c], kept[:, c])) if positive[c] else None
         for c in range(truth.shape[1])

@@ -1,0 +1,1 @@
+"""Which training items are test items of a benchmark: ids, titles, texts, pictures."""

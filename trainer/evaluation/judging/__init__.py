@@ -1,0 +1,1 @@
+"""A judge and its cassette: every prompt, reply, model, price and date on one line each."""
