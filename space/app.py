@@ -23,7 +23,7 @@ from answers import TABS, checked, run
 from door import Door
 from handlers import Example, example_list
 from intake import MAX_FILE_MB, Refused
-from looks import CSS, JS
+from looks import CSS, JS, THEME
 from page import build_page
 from posts import Post, read_posts
 from starlette.middleware import Middleware
@@ -166,7 +166,7 @@ def serve(options: argparse.Namespace, folder: Path) -> None:
     page.launch(
         server_port=port,
         max_file_size=MAX_FILE_MB * 2**20,
-        theme=gr.themes.Soft(primary_hue="orange", neutral_hue="stone"),
+        theme=gr.themes.Soft(primary_hue="orange", neutral_hue="stone").set(**THEME),
         css=CSS,
         js=JS,
         ssr_mode=False,

@@ -58,7 +58,11 @@ STOPPED = """() => {document.querySelectorAll('.result .status').forEach((e) => 
   e.textContent = 'Stopped.'; e.classList.add('ended')})}"""
 CSS = """
 .gradio-container {max-width: 1200px !important; margin: 0 auto; --accent: #b8390e;
-  --soft: #57534e}
+  --soft: #57534e; width: 100% !important; min-width: 0 !important; box-sizing: border-box}
+.gradio-container .main, .gradio-container .contain {min-width: 0; width: 100%}
+button[role="tab"].selected, button[role="tab"][aria-selected="true"],
+#media .icon-button, #media button svg {color: var(--accent) !important}
+#media [data-testid="upload-text"], #media .or {color: var(--body-text-color) !important}
 .dark .gradio-container, .gradio-container.dark, .dark {--accent: #fb923c; --soft: #d6d3d1}
 .hero h1 {font-size: 2rem; line-height: 1.1; margin: .2rem 0 .4rem}
 .hero p {max-width: 60rem; margin: 0}
@@ -128,5 +132,25 @@ button:focus-visible, a:focus-visible, input:focus-visible, textarea:focus-visib
 footer, footer a, footer button {color: var(--soft) !important}
 label > span, .label-wrap span, .block-label, span[data-testid="block-info"] {
   color: var(--body-text-color) !important}
-@media (max-width: 640px) {.scene {flex-direction: column} .hero h1 {font-size: 1.5rem}}
+@media (max-width: 640px) {.gradio-container .main {padding: .6rem !important}
+  .scene {flex-direction: column} .hero h1 {font-size: 1.5rem}}
 """
+# colours of labels and links with a contrast of 4.5 and more, light and dark
+THEME = {
+    "block_label_background_fill": "*neutral_100",
+    "block_label_background_fill_dark": "*neutral_700",
+    "block_label_text_color": "*neutral_800",
+    "block_label_text_color_dark": "*neutral_50",
+    "block_title_background_fill": "*neutral_100",
+    "block_title_background_fill_dark": "*neutral_700",
+    "block_title_text_color": "*neutral_800",
+    "block_title_text_color_dark": "*neutral_50",
+    "link_text_color": "#3730a3",
+    "link_text_color_dark": "#c7d2fe",
+    "link_text_color_hover": "#312e81",
+    "link_text_color_hover_dark": "#e0e7ff",
+    "link_text_color_visited": "#3730a3",
+    "link_text_color_visited_dark": "#c7d2fe",
+    "link_text_color_active": "#3730a3",
+    "link_text_color_active_dark": "#c7d2fe",
+}

@@ -336,4 +336,5 @@ def heat(media: Media, maps: Any, at: int, padded: bool, question: str) -> str:
 
 def place(at: int, count: int, low: str, high: str) -> str:
     """Where an index lies, in words."""
-    return low if at < count / 3 else high if at >= count * 2 / 3 else "middle"
+    middle = (at + 0.5) / count
+    return low if middle < 1 / 3 else high if middle > 2 / 3 else "middle"
