@@ -11,9 +11,11 @@ import os
 import re
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 from gradio import Blocks
+from gradio.utils import get_upload_folder
 
 MAX_BODY = 64 * 1024
 PER_CLIENT = 4
@@ -55,7 +57,7 @@ class Door:
         if scope["method"] == "POST" and JOIN.search(path):
             try:
                 body = await whole(receive)
-                check(body)
+                self.check(path, body)
                 self.admit(client_of(scope))
             except Turned as turned:
                 await reply(send, turned.status, str(turned))
@@ -82,6 +84,44 @@ class Door:
         mine = sum(client_of(job.request.scope) == client for job in (*running, *waiting))
         if mine >= PER_CLIENT:
             raise Turned(429, f"You have {mine} requests here already: wait for one to end.")
+
+    def check(self, path: str, body: bytes) -> None:
+        """Raises Turned for what no page and no client sends: no JSON, no list of values of the
+        kinds that the endpoint takes, a file that was not uploaded here."""
+        try:
+            told = json.loads(body)
+        except (ValueError, RecursionError):
+            raise Turned(400, "The request is not JSON.") from None
+        if not isinstance(told, dict):
+            raise Turned(400, "The request must be a JSON object.")
+        # version 2 gives arguments by name
+        values: Any = list(told.values()) if "/call/v2/" in path else told.get("data")
+        if not isinstance(values, list) or len(values) > 32:
+            raise Turned(400, "`data` must be a list of the endpoint's arguments.")
+        for value in values:
+            check_value(value)
+        kinds = self.kinds(path, told)
+        if "/call/v2/" in path or kinds is None:
+            return
+        if len(values) > len(kinds):
+            raise Turned(400, f"The endpoint takes {len(kinds)} arguments, not {len(values)}.")
+        for value, kind in zip(values, kinds, strict=False):
+            plain = value is None or isinstance(value, str | int | float)
+            if kind == "file" and not (value is None or isinstance(value, dict)):
+                raise Turned(400, "A file must be uploaded first, and given as its path.")
+            if kind in ("textbox", "dropdown") and not (value is None or isinstance(value, str)):
+                raise Turned(400, "Texts and names must be strings.")
+            if kind in ("number", "slider") and (not plain or isinstance(value, str | bool)):
+                raise Turned(400, "Numbers must be numbers.")
+
+    def kinds(self, path: str, told: dict[str, Any]) -> list[str] | None:
+        """Kinds of the components that an endpoint reads; None where there is no such endpoint."""
+        name = path.rstrip("/").rpartition("/")[2]
+        for number, function in self.page.fns.items():
+            if number == told.get("fn_index") if name == "join" else function.api_name == name:
+                inputs = [block.get_block_name() for block in function.inputs]
+                return inputs if name == "join" else [kind for kind in inputs if kind != "state"]
+        return None
 
     async def sweep(self) -> None:
         """Every second, take out of the queue, and stop, what nobody has listened to for GRACE."""
@@ -144,24 +184,6 @@ def again(body: bytes, receive: Any) -> Any:
     return once
 
 
-def check(body: bytes) -> None:
-    """Raises Turned for what no page and no client sends: no JSON, no list of plain values and
-    uploads, an upload that names an address."""
-    try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
-        raise Turned(400, "The request is not JSON.") from None
-    if not isinstance(told, dict):
-        raise Turned(400, "The request must be a JSON object.")
-    values = told.get("data", told if "data" not in told else None)
-    if isinstance(values, dict):  # version 2 of the API: arguments by name
-        values = list(values.values())
-    if not isinstance(values, list) or len(values) > 32:
-        raise Turned(400, "`data` must be a list of the endpoint's arguments.")
-    for value in values:
-        check_value(value)
-
-
 def check_value(value: Any) -> None:
     """Raises Turned for a value that is neither plain nor a file that was uploaded here."""
     if isinstance(value, list):
@@ -176,6 +198,8 @@ def check_value(value: Any) -> None:
         return
     if not isinstance(path, str) or "://" in path or "\0" in path or set(value) - ATTRIBUTES:
         raise Turned(400, "A file must be uploaded first; addresses are not opened.")
+    if not Path(path).resolve().is_relative_to(Path(get_upload_folder()).resolve()):
+        raise Turned(403, "This is not a file that was uploaded here.")
 
 
 async def reply(send: Any, status: int, message: str) -> None:

@@ -5,13 +5,16 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+import numpy as np
 import panels
 from answers import RESULTS, TABS, Request, checked, converse, heat_of, run
-from intake import Media, Refused
+from intake import TEXT_LIMITS, Media, Refused, sound
 from posts import Post
 from viewer import VIEWERS
 
@@ -63,6 +66,19 @@ def pictured(example: Example, folder: Path) -> Example:
     icon = folder / f"{media.digest[:16]}.jpg"
     panels.small(media.frames[0], 96).save(icon)
     return replace(example, digest=media.digest, icon=str(icon))
+
+
+def listens() -> bool:
+    """Whether speech can be recognised: the extra is installed and BLIFT_SPEECH names a model."""
+    return bool(os.environ.get("BLIFT_SPEECH")) and find_spec("faster_whisper") is not None
+
+
+@cache
+def listener() -> Any:
+    """The speech recogniser, loaded at the first use."""
+    from faster_whisper import WhisperModel
+
+    return WhisperModel(os.environ["BLIFT_SPEECH"], device="auto", compute_type="int8")
 
 
 def facts(found: Media) -> dict[str, Any]:
@@ -178,6 +194,18 @@ class Handlers:
                 raise refused(refusal) from None
             return
         yield panels.seen(found, str(media)), facts(found)
+
+    def hear(self, media: str | None) -> str:
+        """What is said in a video, for the field of what is said; cut at the field's limit."""
+        try:
+            samples = np.frombuffer(sound(media), np.int16).astype(np.float32) / 32768
+        except Refused as refusal:
+            raise refused(refusal) from None
+        segments, _ = listener().transcribe(samples)
+        text, most = " ".join(segment.text.strip() for segment in segments), TEXT_LIMITS["speech"]
+        if len(text) > most:
+            gr.Info(f"More is said than the {most:,} characters that are taken: the rest is cut.")
+        return text[:most]
 
     def known(
         self, example: Example, model: str, versus: str, seed: float

@@ -166,8 +166,10 @@ def check_texts(**texts: str | None) -> dict[str, str]:
     return flat
 
 
-def sound(path: str) -> bytes:
+def sound(path: str | None) -> bytes:
     """The sound of a video, 16 kHz mono, 16 bits. Raises Refused where there is none."""
+    if not path:
+        raise Refused("Add a video first.")
     found = child(Path(path), {"sound": True})
     line = found[:200]
     if line.startswith(b'{"refused"'):

@@ -7,14 +7,20 @@ from typing import Any
 import gradio as gr
 import panels
 from answers import TABS
-from handlers import LABELS, WAITING, Example, Handlers
+from handlers import LABELS, WAITING, Example, Handlers, listens
 from looks import ABOUT, EMPTY, HERO, STALE, STOPPED
 from viewer import VIEWERS
 
 
+def as_sent(component: Any) -> Any:
+    """The component, its value handed on as it was sent: `answers.checked` refuses in our words
+    what gradio would refuse with a traceback. (A subclass would make gradio write a stub file.)"""
+    component.preprocess = lambda value: value
+    return component
+
+
 def camera_photo() -> gr.Image:
-    """A camera's picture, handed on as the file that was sent: gradio itself would decode it inside
-    the server. (A subclass would make gradio write a stub file beside this one.)"""
+    """A camera's picture, handed on as a file: gradio would decode it inside the server."""
     made = gr.Image(sources=["webcam"], type="filepath", show_label=False)
     made.preprocess = lambda payload: payload.path if payload is not None else None
     return made
@@ -31,6 +37,7 @@ class Parts:
     texts: list[Any]
     models: list[Any]
     seed: gr.Number
+    hear: gr.Button
     results: dict[str, gr.HTML]
     runs: dict[str, gr.Button]
     stops: list[gr.Button]
@@ -114,7 +121,8 @@ def left_side(examples: list[Example]) -> dict[str, Any]:
     with gr.Accordion("Brand, speech, seed", open=False):
         brand = gr.Textbox("", label="Brand or channel that advertises (optional)")
         speech = gr.Textbox("", label="What is said in it (optional)", lines=2)
-        made["seed"] = gr.Number(0, label="Seed of the comments", precision=0, minimum=0)
+        made["hear"] = gr.Button("Fill in what is said", size="sm", visible=listens())
+        made["seed"] = as_sent(gr.Number(0, label="Seed of the comments", minimum=0))
     made["texts"] = [title, brand, speech]
     with gr.Accordion("Take a picture with the camera", open=False):
         made["camera"] = camera_photo()
@@ -127,9 +135,9 @@ def right_side() -> dict[str, Any]:
     names = list(VIEWERS)
     several = len(names) > 1
     with gr.Row(visible=several):
-        choice = gr.Dropdown(names, value=names[0], label="Model")
+        choice = as_sent(gr.Dropdown(names, value=names[0], label="Model"))
         nothing = [("nothing", ""), *((name, name) for name in names)]
-        versus = gr.Dropdown(nothing, value="", label="Compare with")
+        versus = as_sent(gr.Dropdown(nothing, value="", label="Compare with"))
     made["models"] = [choice, versus]
     with gr.Tabs() as made["tabs"]:
         for tab in TABS:
@@ -151,7 +159,7 @@ def right_side() -> dict[str, Any]:
         made["guide"] = gr.Dropdown(
             [""], value="", label="Question", allow_custom_value=True, info="One asked, or your own"
         )
-        made["frame"] = gr.Slider(1, 2, value=1, step=1, label="Frame")
+        made["frame"] = as_sent(gr.Slider(1, 2, value=1, step=1, label="Frame"))
         made["looks"] = gr.Button("Show where it looks")
         made["heat"] = gr.HTML(elem_classes=["live"])
     with gr.Accordion("As data", open=False):
@@ -219,6 +227,8 @@ def wire(parts: Parts, handlers: Handlers, workers: int) -> None:
         cancels=running,
         **quiet,
     )
+    limits: dict[str, Any] = {"concurrency_id": "look", "concurrency_limit": 2}
+    parts.hear.click(handlers.hear, parts.media, parts.texts[2], api_visibility="private", **limits)
     parts.report.click(handlers.flag, parts.data, parts.reported, **quiet)
 
 

