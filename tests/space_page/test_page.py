@@ -226,7 +226,7 @@ def test_bad_input_is_told_and_leaves_no_traceback(server, body: Any):
         assert "event: error" in told
         assert "Simulated by a model" not in told
     else:
-        assert status in (400, 413, 422), answer
+        assert status in (400, 403, 413, 422), answer
     assert server.log.read_text().count("Traceback") == before, server.log.read_text()[-3000:]
 
 
@@ -261,7 +261,11 @@ def test_work_ends_when_the_client_is_gone(server, media: dict[str, Path]):
     file = {"path": path, "meta": {"_type": "gradio.FileData"}}
     call = f"{server.address}/gradio_api/call/caption"
     process = psutil.Process(server.process.pid)
-    status, answer = post(call, {"data": [file, f"gone {time.time()}", "", "", "", "", 0]})
+    for _ in range(200):  # entries of the tests before leave within seconds
+        status, answer = post(call, {"data": [file, f"gone {time.time()}", "", "", "", "", 0]})
+        if status == 200:
+            break
+        time.sleep(0.2)
     assert status == 200
     stream = urllib.request.urlopen(f"{call}/{answer['event_id']}", timeout=60)
     stream.readline()
