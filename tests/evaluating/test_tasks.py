@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from evaluating.support import BENCHMARKS, FIXTURES
+
 from places import SHARED, needs_shared
 from trainer.evaluation.inputs.files import AnnotationProblem, read_bytes
 from trainer.evaluation.inputs.media import index_media, missing_media
@@ -64,8 +64,7 @@ def test_a_wrong_checksum_is_refused(task: Task, tmp_path: Path) -> None:
         target.write_bytes((FIXTURES / file.path).read_bytes() + b" ")
     shutil.copy(FIXTURES / "SHA256SUMS", tmp_path)
     with pytest.raises(AnnotationProblem, match="sha256"):
-        for file in task.files:
-            read_bytes(tmp_path, file)
+        _ = [read_bytes(tmp_path, file) for file in task.files]
     (tmp_path / "SHA256SUMS").unlink()
     known = [file for file in task.files if file.sha256]
     for file in known:
