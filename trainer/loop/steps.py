@@ -66,6 +66,13 @@ class Trainer(SFTTrainer):
 
     def run(self, checkpoint: Path | None) -> None:
         """Train, from a checkpoint if there is one; a finished run only takes its weights."""
+        plugin = self.accelerator.state.deepspeed_plugin if self.is_deepspeed_enabled else None
+        if plugin and plugin.zero_stage == 3 and self.args.per_device_train_batch_size > 1:
+            raise ValueError(
+                "DeepSpeed's third stage needs per_device_train_batch_size 1: with a picture and a "
+                "video in one process' batch its modules run in another order than elsewhere, and "
+                "the exchange of weights breaks; accumulate instead, or use ZeRO-2 or FSDP"
+            )
         self.resume(checkpoint)
         if checkpoint is None or not self._finished(checkpoint):
             self.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
