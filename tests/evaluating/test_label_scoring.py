@@ -1,7 +1,6 @@
 """Packed label scoring equals one full forward per label, on every kind of model."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -10,7 +9,7 @@ from transformers import AutoModelForCausalLM, LlavaConfig, LlavaForConditionalG
 from evaluating.support import GOLDENS, golden
 from places import needs_shared
 from trainer.evaluation.protocols import packed
-from trainer.evaluation.protocols.asking import AskProblem, Asker, load
+from trainer.evaluation.protocols.asking import Asker, AskProblem, load
 from trainer.evaluation.protocols.labels import (
     choose_normalisation,
     first_token_collisions,
