@@ -81,6 +81,10 @@ def forest_plot(points: Sequence[Point], title: str, path: Path) -> None:
         colour = GOOD if point.low > 0 else BAD if point.high < 0 else OPEN
         axes.plot([point.low, point.high], [place, place], color=colour, linewidth=2.4)
         axes.plot(point.value, place, "o", color=colour, markersize=6)
+    if not points:
+        axes.text(
+            0.5, 0.5, "no cell has an interval to show", transform=axes.transAxes, ha="center"
+        )
     axes.axvline(0, color="black", linewidth=1)
     axes.set_yticks(
         range(len(points)), [f"{p.name}  (n={p.n})" for p in reversed(points)], fontsize=8
