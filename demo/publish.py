@@ -49,11 +49,8 @@ def stage_words(kind: str, demo: Path, published: dict[str, dict]) -> list[str |
     """What `stage` is told about each kind."""
     if kind == "dataset":
         media = demo / "media" / "MEDIA.md"
-        return [
-            "--from",
-            demo / "blift" / "release",
-            *(["--attributions", media] if media.is_file() else []),
-        ]
+        told: list[str | Path] = ["--from", demo / "blift" / "release"]
+        return [*told, "--attributions", media] if media.is_file() else told
     if kind == "model":
         return ["--from", demo / "model", "--results", demo / "results-after.json", "--before",
                 demo / "results-before.json", "--dataset-revision", published["dataset"]["commit"],
