@@ -91,5 +91,8 @@ bench-shards: install  ## shard writing and reading, scene cuts
 bench-train: install  ## a training step against a plain loop, TRL's video path and the loader
 	@$(BIN)/python benchmarks/bench_train.py $(ARGS)
 
+bench-eval: install  ## label scoring in one packed row, and scoring 100,000 predictions
+	@$(BIN)/python benchmarks/bench_eval.py $(ARGS)
+
 clean:  ## remove build products (.venv stays)
 	@rm -rf build

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluating.support import BENCHMARKS, FIXTURES, golden
 from PIL import Image
 
+from evaluating.support import BENCHMARKS, FIXTURES, golden
 from places import SHARED, needs_shared
 from trainer.evaluation.__main__ import main
 from trainer.evaluation.contaminate import overlaps

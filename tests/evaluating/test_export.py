@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from evaluating.support import FIXTURES
 
+from evaluating.support import FIXTURES
 from trainer.evaluation.__main__ import main
 from trainer.evaluation.tasks import find
 

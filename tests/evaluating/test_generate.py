@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
-from evaluating.support import FIXTURES
 
+from evaluating.support import FIXTURES
 from places import ROOT
 from trainer.evaluation.__main__ import main
 from trainer.evaluation.inputs.journal import cut_half_line, whole_lines

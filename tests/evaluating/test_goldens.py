@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 import pytest
-from evaluating.support import BENCHMARKS, GOLDENS, entries, golden, metric, score_rows
 
+from evaluating.support import BENCHMARKS, GOLDENS, entries, golden, metric, score_rows
 from places import SHARED, needs_shared
 from trainer.evaluation.inputs.files import read_sheet
 from trainer.evaluation.metrics.label_accuracy.formula import sum_of_softmax, top_k

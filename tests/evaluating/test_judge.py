@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evaluating.support import FIXTURES, write_predictions
 
+from evaluating.support import FIXTURES, write_predictions
 from trainer.evaluation.__main__ import main
 from trainer.evaluation.judging import endpoints
 from trainer.evaluation.judging.prompts import question_prompt

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from evaluating.support import GOLDENS, golden
 from transformers import AutoModelForCausalLM, LlavaConfig, LlavaForConditionalGeneration
 
+from evaluating.support import GOLDENS, golden
 from places import needs_shared
 from trainer.evaluation.protocols import packed
 from trainer.evaluation.protocols.asking import Asker, AskProblem, load

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from evaluating.support import FIXTURES, write_predictions
 
+from evaluating.support import FIXTURES, write_predictions
 from trainer.evaluation.__main__ import main
 from trainer.evaluation.compare import differences
 from trainer.evaluation.reporting.paper import audit, improvement

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from evaluating.support import FIXTURES, entries, write_predictions
 
+from evaluating.support import FIXTURES, entries, write_predictions
 from places import ROOT
 from trainer.evaluation.__main__ import main
 from trainer.evaluation.results import items_path

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from evaluating.support import BENCHMARKS, FIXTURES
 
+from evaluating.support import BENCHMARKS, FIXTURES
 from places import SHARED, needs_shared
 from trainer.evaluation.inputs.files import AnnotationProblem, read_bytes
 from trainer.evaluation.inputs.media import index_media, missing_media

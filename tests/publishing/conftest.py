@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from publishing.hubs import LoopbackHub
-from publishing.made import make_build
 
 from places import SHARED
+from publishing.hubs import LoopbackHub
+from publishing.made import make_build
 from release.staging.dataset import DatasetOptions, stage_dataset
 
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from publishing.made import RUN, make_build
 
+from publishing.made import RUN, make_build
 from release.cards.front_matter import front_matter_problems, join_card, split_card
 from release.cards.model import ModelFacts, model_card
 from release.cards.privacy import is_person, privacy_report, privacy_text

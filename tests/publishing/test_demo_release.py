@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from publishing.hubs import LoopbackHub
 
 from places import ROOT, needs_shared
+from publishing.hubs import LoopbackHub
 
 pytestmark = pytest.mark.slow
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image, PngImagePlugin
-from publishing.made import entry_of, make_build, seal
 
 from places import ROOT
+from publishing.made import entry_of, make_build, seal
 from release.errors import ReleaseError
 from release.gates.gate import Refused, check_folder
 from release.gates.payload import payload

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from publishing.made import AUTO_MAP, CARD, MODELING, TEMPLATE, make_staged_model, seal
 from safetensors.numpy import save_file
 
+from publishing.made import AUTO_MAP, CARD, MODELING, TEMPLATE, make_staged_model, seal
 from release.gates.gate import Refused, check_folder
 
 Spoil = Callable[[Path], object]

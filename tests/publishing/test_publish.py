@@ -7,10 +7,9 @@ import sys
 import time
 from pathlib import Path
 
+from places import needs_shared
 from publishing.hubs import OWNER, TOKENS, LoopbackHub, holds
 from publishing.made import make_build
-
-from places import needs_shared
 from release.files import relative_files
 from release.staging.dataset import DatasetOptions, stage_dataset
 

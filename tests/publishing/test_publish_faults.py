@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from publishing.hubs import OWNER, LoopbackHub, holds
 
 from places import ROOT, needs_shared
+from publishing.hubs import OWNER, LoopbackHub, holds
 
 pytestmark = needs_shared("tools/hubserver")
 Staged = tuple[Path, Path]

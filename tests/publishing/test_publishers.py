@@ -10,10 +10,10 @@ import urllib.error
 from pathlib import Path
 
 import pytest
-from publishing.hubs import OWNER, LoopbackHub, holds
-from publishing.made import make_build
 
 from places import ROOT, needs_shared
+from publishing.hubs import OWNER, LoopbackHub, holds
+from publishing.made import make_build
 from release.staging.dataset import DatasetOptions, stage_dataset
 
 pytestmark = [needs_shared("tools/hubserver"), pytest.mark.slow]

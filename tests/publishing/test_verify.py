@@ -10,9 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from publishing.hubs import OWNER, LoopbackHub
 
 from places import ROOT, needs_shared
+from publishing.hubs import OWNER, LoopbackHub
 from release.manifest import read_manifest
 
 Staged = tuple[Path, Path]

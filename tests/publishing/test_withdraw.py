@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from publishing.hubs import OWNER, LoopbackHub, holds
 
 from places import needs_shared
+from publishing.hubs import OWNER, LoopbackHub, holds
 from release.errors import ReleaseError
 from release.shards import read_records
 from release.withdrawing.edit import edit_release, next_version

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from space_page.conftest import Server
 
 pytestmark = pytest.mark.slow

@@ -10,10 +10,10 @@ from pathlib import Path
 import intake
 import pytest
 from PIL import Image
-from space_page.conftest import write_video
 from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
 from places import ROOT
+from space_page.conftest import write_video
 
 
 def refusal(path: Path | None) -> str:

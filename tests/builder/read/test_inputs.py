@@ -101,8 +101,8 @@ def test_parquet_dumps(tmp_path):
 
 def test_comments_alone_and_submissions_alone(tmp_path):
     comments = lines(tmp_path / "c.jsonl", COMMENTS_IN)
-    assert run(tmp_path / "a", "--reddit-comments", comments) == []
+    assert run(tmp_path / "a", "--reddit-comments", comments, "--allow-empty") == []
     assert why(tmp_path / "a", "c1")[0]["reason"] == "no_post"
     posts = lines(tmp_path / "s.jsonl", POSTS_IN)
-    assert run(tmp_path / "b", "--reddit-submissions", posts) == []
+    assert run(tmp_path / "b", "--reddit-submissions", posts, "--allow-empty") == []
     assert why(tmp_path / "b", "aa")[0]["reason"] == "few_comments"
