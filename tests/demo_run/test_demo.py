@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from places import ROOT
-from release.stage import stage_dataset, stage_model, stage_space
 from trainer.data.compose import compose
 
 RESULT_KEYS = {
@@ -31,6 +30,14 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     )
     assert ran.returncode == 0, ran.stdout[-3000:] + ran.stderr[-3000:]
     return out, ran.stdout
+
+
+def stage(kind: str, source: Path, out: Path, *more: str) -> None:
+    words = [sys.executable, "-m", "release", kind, "stage", "--from", str(source)]
+    ran = subprocess.run(
+        [*words, "--out", str(out), *more], cwd=ROOT, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
 
 
 def test_the_report_names_what_was_built(demo: tuple[Path, str]):
@@ -79,15 +86,19 @@ def test_both_questions_were_answered_elsewhere(demo: tuple[Path, str]):
 
 
 def test_every_artefact_is_fit_to_be_staged(demo: tuple[Path, str], tmp_path: Path):
-    stage_dataset(demo[0] / "blift/release", tmp_path / "dataset")
-    staged = stage_model(demo[0] / "model", tmp_path / "model")
-    assert {"config.json", "chat_template.jinja", "modeling_llava_vid.py"} <= set(staged)
-    stage_space(ROOT / "space", tmp_path / "space")
+    stage("dataset", demo[0] / "blift/release", tmp_path / "dataset")
+    stage("model", demo[0] / "model", tmp_path / "model")
+    staged = {path.name for path in (tmp_path / "model").iterdir()}
+    assert {"config.json", "chat_template.jinja", "modeling_llava_vid.py"} <= staged
+    pin = ["--model", "behavior-llava/demo", "--revision", "0" * 40]
+    stage("space", ROOT / "space", tmp_path / "space", *pin)
+    sources = {path.name for path in (ROOT / "space").glob("*.py")}
+    assert sources <= {path.name for path in (tmp_path / "space").iterdir()}
 
 
 def test_the_staged_model_loads_alone(demo: tuple[Path, str], tmp_path: Path):
     model = tmp_path / "moved model"
-    stage_model(demo[0] / "model", model)
+    stage("model", demo[0] / "model", model)
     clip = next((demo[0] / "elsewhere").glob("*.mp4"))
     script = tmp_path / "answer.py"
     shutil.copy(ROOT / "demo/answer.py", script)
