@@ -194,7 +194,17 @@ def test_other_settings_in_the_same_folder_start_afresh(inputs, tmp_path, capsys
     def build(*more):
         capsys.readouterr()
         out = str(tmp_path / "out")
-        arguments = ["build", *inputs, "--media", "none", "--out", out, "--workers", "1"]
+        arguments = [
+            "build",
+            *inputs,
+            "--media",
+            "none",
+            "--out",
+            out,
+            "--workers",
+            "1",
+            "--allow-empty",
+        ]
         assert main([*arguments, "--json", *more]) == 0
         return json.loads(capsys.readouterr().out)
 
