@@ -16,6 +16,7 @@ from dataset_builder.pipeline.input_share import Extract, extract, share_of, thi
 from dataset_builder.pipeline.text_stage import Request, partitions
 from dataset_builder.read.inputs import find_files
 from dataset_builder.settings import Settings
+from dataset_builder.shards.close import FUNNEL
 
 SMALL = 1 / 8  # of the sample
 OF_POSTS = ("posts", "duplicates", "finish")  # stages whose work grows with the posts
@@ -32,6 +33,7 @@ class Run:
     rows: dict[str, int]
     posts: float
     share: float
+    fixed: int  # bytes that do not grow with the inputs
 
 
 def estimate(request: Request, settings: Settings) -> dict[str, Any]:
@@ -55,7 +57,8 @@ def estimate(request: Request, settings: Settings) -> dict[str, Any]:
         )
     seconds = {stage: _whole(stage, small, large) for stage in large.result["seconds"]}
     release = large.result["bytes"] / large.posts
-    rest = (large.result["peak_disk"] - large.result["bytes"]) / large.share
+    growing = large.result["peak_disk"] - large.result["bytes"] - large.fixed
+    rest = growing / large.share + large.fixed
     return {
         "rows": large.rows,
         "samples": round(sum(large.result["samples"].values()) / large.posts),
@@ -90,7 +93,8 @@ def _run(
         shares[role] = min(1.0, sampled / rows[role]) if rows[role] else 1.0
         taken += sampled
     share = min(1.0, taken / max(1, sum(rows.values())))
-    return Run(result, rows, shares["posts"], share)
+    pictures = sum(path.stat().st_size for path in (folder / "out").rglob(FUNNEL))
+    return Run(result, rows, shares["posts"], share, pictures)
 
 
 def _quieter(runs: Iterable[Run]) -> Run:

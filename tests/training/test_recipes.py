@@ -133,6 +133,8 @@ def test_alignment_trains_ten_tensors() -> None:
 def test_an_estimate_is_printed_for_each(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     engine = str(ROOT / "trainer" / "recipes" / "accelerate" / "fsdp.yaml")
     shape = str(ROOT / "trainer" / "recipes" / "shapes" / "13b.json")
+    if path.stem == "finetune_benchmark":
+        pytest.skip("its data are a benchmark of the user's own; the trainer's tests give it one")
     words = ["--config", str(path), "--accelerate", engine, "--model", shape, "--json"]
     assert estimate_main(words) == 0, capsys.readouterr().err
     found = json.loads(capsys.readouterr().out)
