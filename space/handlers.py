@@ -76,8 +76,10 @@ def listens() -> bool:
 @cache
 def listener() -> Any:
     """The speech recogniser, loaded at the first use."""
-    from faster_whisper import WhisperModel
-
+    try:
+        from faster_whisper import WhisperModel
+    except ImportError as error:  # `listens` has looked; an extra that is broken says so
+        raise RuntimeError("speech needs the package faster-whisper") from error
     return WhisperModel(os.environ["BLIFT_SPEECH"], device="auto", compute_type="int8")
 
 

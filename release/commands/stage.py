@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from release.errors import ReleaseError
-from release.gates.gate import check_folder
+from release.gates.check import check_folder
 from release.staging.dataset import CONTACT, DatasetOptions, stage_dataset
 from release.staging.dataset import REPOSITORY as DATASET
 from release.staging.folder import VERSION, Staged

@@ -1,11 +1,10 @@
-"""Run every gate of a kind of repository over a folder; nothing passes that a gate did not read."""
+"""What a gate reads and what it says: a folder in, refusals out."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from release.errors import ReleaseError
-from release.files import relative_files
 
 KINDS = ("dataset", "model", "space")
 SHOWN = 40  # refusals printed; all are counted
@@ -52,19 +51,3 @@ class Refused(ReleaseError):
         more = [f"… and {len(refusals) - SHOWN} more"] if len(refusals) > SHOWN else []
         lines = "\n  ".join([*map(str, refusals[:SHOWN]), *more])
         super().__init__(f"this {kind} is not fit to leave ({len(refusals)}):\n  {lines}")
-
-
-def check_folder(folder: Path, kind: str, canaries: Sequence[str] = ()) -> int:
-    """Run the gates of `kind`, cheap ones first; returns how many files passed.
-
-    A later group runs only on what the earlier ones let through: nothing imports or decodes a
-    file whose name and content were not found sound. Raises: Refused.
-    """
-    from release.gates.order import GATES  # imports every gate, and with them Pillow and Arrow
-
-    subject = Subject(folder, kind, tuple(relative_files(folder)), tuple(canaries))
-    for group in GATES[kind]:
-        refusals = [refusal for gate in group for refusal in gate(subject)]
-        if refusals:
-            raise Refused(kind, refusals)
-    return len(subject.files)

@@ -8,7 +8,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from release.errors import ReleaseError
-from release.gates.gate import check_folder
+from release.gates.check import check_folder
 from release.gates.names import OPERATIONS
 from release.hub.repository import Addition, Hub, Tree
 from release.manifest import NAME, Manifest, read_manifest, release_id

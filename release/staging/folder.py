@@ -7,7 +7,8 @@ from pathlib import Path
 
 from release.errors import ReleaseError
 from release.files import CACHES, relative_files, without_caches
-from release.gates.gate import Refused, Subject, check_folder
+from release.gates.check import check_folder
+from release.gates.gate import Refused, Subject
 from release.gates.names import links_and_names
 
 ROOT = Path(__file__).resolve().parents[2]

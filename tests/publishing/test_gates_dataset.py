@@ -17,7 +17,8 @@ from PIL import Image, PngImagePlugin
 from places import ROOT
 from publishing.made import entry_of, make_build, seal
 from release.errors import ReleaseError
-from release.gates.gate import Refused, check_folder
+from release.gates.check import check_folder
+from release.gates.gate import Refused
 from release.gates.payload import payload
 from release.manifest import read_manifest, write_manifest
 from release.personal_data import find_personal_data

@@ -16,7 +16,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from publishing.made import AUTO_MAP, CARD, MODELING, TEMPLATE, make_staged_model, seal
-from release.gates.gate import Refused, check_folder
+from release.gates.check import check_folder
+from release.gates.gate import Refused
 
 Spoil = Callable[[Path], object]
 

@@ -13,7 +13,7 @@ from dataset_builder.work.claim import HYDRATE, claim
 def build(tmp_path, out, *more):
     posts = lines(tmp_path / "s.jsonl", POSTS_IN)
     return main(["build", "--reddit-submissions", posts, *map(str, more), "--media", "none",
-                 "--workers", "1", "--out", str(out)])  # fmt: skip
+                 "--workers", "1", "--allow-empty", "--out", str(out)])  # fmt: skip
 
 
 def everything(folder):
