@@ -15,7 +15,7 @@ SYSTEM = (
     "the actual media. Answer all questions as you are seeing the media"
 )
 # paper, Listing 1: its intro, and each of its questions as one that stands alone
-INTRO = 'The {kind} is titled "{title}".'
+INTRO = 'The {kind} is titled "{title}"'
 QUESTIONS = {
     "likes": "What percentage of viewers would like this {kind}?",
     "comments": "What would be the top-5 popular comments on this {kind}?",
@@ -42,7 +42,10 @@ def taught(model: str, kind: str) -> list[str]:
 def conversation(media: Path, title: str, task: str) -> list[dict]:
     """Messages of one question about one file; the media stands after the text, as in Listing 1."""
     kind = kind_of(media)
-    question = f"{INTRO.format(kind=kind, title=title)}\n{QUESTIONS[task].format(kind=kind)}"
+    intro = INTRO.format(kind=kind, title=" ".join(title.replace('"', "'").split()))
+    # a title that ends a sentence has brought its own mark
+    intro = intro if title.rstrip().endswith((".", "!", "?", "…")) else f"{intro}."
+    question = f"{intro}\n{QUESTIONS[task].format(kind=kind)}"
     return [
         {"role": "system", "content": [{"type": "text", "text": SYSTEM}]},
         {

@@ -60,6 +60,10 @@ FRONT = re.compile(r"foreground colors(?: of the scene)? are ([\w.]+(?:,[\w.]+)*
 BACK = re.compile(r"background colors(?: of the scene)? are ([\w.]+(?:,[\w.]+)*)")
 TONE = re.compile(r"dominant tone of the scene is (.+?)\.(?:\s|$)")
 TAGS = re.compile(r"categorized by the tags (.+?)\.?$")
+# a sentence whose last quotation brought its own end; quotes inside quotes
+ENDED = re.compile("[.?!\u2026\u3002\uff01\uff1f][)\"'\u2019\u201d]*$")
+INNER_QUOTES = re.compile(r'(?<!\w)"([^"]+)"(?!\w)')  # not the sign for inches
+SINGLE = r"'\1'"
 
 
 def options(name: str, medium: str) -> tuple[str, ...]:
@@ -77,15 +81,27 @@ def weighing(name: str, medium: str) -> str:
 
 def intro_text(medium: str, title: str, brand: str, speech: str) -> str:
     """What is told about the medium, in the words of the training data."""
+    name, said = quoted(title), quoted(speech)
     sentences = []
     if brand:
-        titled = f'titled "{title}" ' if title else ""
-        sentences.append(f"The {medium} advertisement is {titled}for the brand {brand}.")
-    elif title:
-        sentences.append(f'The {medium} is titled "{title}".')
-    if speech:
-        sentences.append(f'The audio in the {"ad" if brand else medium} says "{speech}".')
-    return " ".join(sentences)
+        titled = f"titled {name} " if name else ""
+        sentences.append(f"The {medium} advertisement is {titled}for the brand {flat(brand)}")
+    elif name:
+        sentences.append(f"The {medium} is titled {name}")
+    if said:
+        sentences.append(f"The audio in the {'ad' if brand else medium} says {said}")
+    return " ".join(text if ENDED.search(text) else f"{text}." for text in sentences)
+
+
+def quoted(text: str) -> str:
+    """The text on one line in double quotes, with single ones inside; "" where there is none."""
+    line = flat(text)
+    return f'"{INNER_QUOTES.sub(SINGLE, line)}"' if line else ""
+
+
+def flat(text: str) -> str:
+    """One line: a title's line breaks are not the conversation's."""
+    return " ".join(text.split())
 
 
 def read_percent(text: str) -> float | None:

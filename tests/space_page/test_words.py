@@ -60,7 +60,7 @@ def test_a_cut_last_comment_shows_that_it_is_cut():
 
 @pytest.mark.parametrize("medium", ["image", "video"])
 def test_questions_are_those_of_the_training_data(medium: str):
-    from dataset_builder import turns
+    from dataset_builder.samples import turns
 
     scene = {
         "caption": "a cat",
@@ -75,18 +75,18 @@ def test_questions_are_those_of_the_training_data(medium: str):
     assert turns.SYSTEM == questions.SYSTEM
 
 
-@pytest.mark.parametrize("title", ["", "Red bike"])
+@pytest.mark.parametrize("title", ["", "Red bike", 'Is "this" it?'])
 @pytest.mark.parametrize("brand", ["", "Spoke"])
 @pytest.mark.parametrize("speech", ["", "ride on"])
 def test_intro_is_that_of_the_training_data(title: str, brand: str, speech: str):
-    from dataset_builder import turns
+    from dataset_builder.samples import turns
 
     twin = turns.intro_text("video", title, brand, speech, None)
     assert questions.intro_text("video", title, brand, speech) == twin
 
 
 def test_answers_of_the_training_data_are_readable():
-    from dataset_builder import turns
+    from dataset_builder.samples import turns
 
     scene = {
         "caption": "a cat",
@@ -107,7 +107,7 @@ def test_answers_of_the_training_data_are_readable():
 
 
 def test_the_share_that_is_weighed_is_worded_as_in_training():
-    from dataset_builder import turns
+    from dataset_builder.samples import turns
 
     made = turns.make_turns("video", [], 37.0, [])
     assert made[0]["answer"] == questions.LIKES_ANSWER.format(medium="video", share="37.0")
@@ -116,7 +116,7 @@ def test_the_share_that_is_weighed_is_worded_as_in_training():
 def test_colors_are_those_of_the_training_data():
     from swatches import COLORS
 
-    from dataset_builder.palette import PALETTE
+    from dataset_builder.annotate.palette import PALETTE
 
     assert {name: bytes(value).hex() for name, value in PALETTE.items()} == {
         name: value.removeprefix("#") for name, value in COLORS.items()
